@@ -1,0 +1,14 @@
+//! Floor 0: the words everything else is written in. Nothing here knows a
+//! socket, a file, a rule or a protocol unit.
+
+pub mod account;
+pub mod clock;
+pub mod day;
+pub mod msisdn;
+pub mod source;
+
+pub use account::{AccountClass, AccountId};
+pub use clock::{Clock, Moment};
+pub use day::{Day, LocalTime};
+pub use msisdn::{Msisdn, Segment};
+pub use source::SourcePattern;

@@ -1,0 +1,5 @@
+//! smsluice: an SMPP proxy that keeps bulk SMS within the operator's rules.
+
+pub mod domain;
+pub mod policy;
+pub mod smpp;

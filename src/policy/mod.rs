@@ -1,0 +1,13 @@
+//! Floor 1: the rules. `decide` is a pure function of ruleset, submission and
+//! instant; it has no socket, clock, ledger or lock.
+
+pub mod calendar;
+pub mod mode;
+pub mod reason;
+pub mod regions;
+pub mod ruleset;
+pub mod switches;
+
+pub use mode::{Mode, Modes, Rule};
+pub use reason::{Reason, Reasons};
+pub use ruleset::{Account, Ruleset, UnitId};

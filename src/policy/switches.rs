@@ -1,0 +1,619 @@
+//! The switches of the policy reference, section 8, as `policy.toml` holds
+//! them. The defaults are the reference's defaults; every key is optional and
+//! an unknown key is an error.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::mode::Mode;
+
+/// All switches.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Mode per rule, `default` for the rest; keys are `Rule::code`.
+    pub mode: BTreeMap<String, Mode>,
+    /// Length, clause 4.1.
+    pub length: LengthSwitches,
+    /// Signature, clauses 4.2, 4.3, 5.1.2, 5.1.3.
+    pub signature: SignatureSwitches,
+    /// Destination addresses, clause 1.3.
+    pub dest: DestSwitches,
+    /// Own city, clause 7.3.
+    pub region: RegionSwitches,
+    /// Hours, clause 7.5.
+    pub hours: HoursSwitches,
+    /// Holidays, clause 7.4.
+    pub holiday: HolidaySwitches,
+    /// schedule_delivery_time, section 4.
+    pub schedule: ScheduleSwitches,
+    /// validity_period, section 4.
+    pub validity: ValiditySwitches,
+    /// One segment in a short time, clause 7.7.
+    pub spread: SpreadSwitches,
+    /// One message per subscriber and day, clause 7.1a.
+    pub dedup: DedupSwitches,
+    /// Subscribers per unit and day, clause 7.1b.
+    pub quota: QuotaSwitches,
+    /// Text encodings.
+    pub encoding: EncodingSwitches,
+    /// TLVs, section 4.
+    pub tlv: TlvSwitches,
+    /// The exempt class, A-20.
+    pub exempt: ExemptSwitches,
+    /// command_status per reason code, where the site's senders need another.
+    pub status: BTreeMap<String, u32>,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LengthSwitches {
+    /// What counts as one character.
+    pub unit: LengthUnit,
+    /// Characters allowed.
+    pub limit: u32,
+    /// Whether the signature counts.
+    pub count_signature: bool,
+}
+
+/// What counts as one character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LengthUnit {
+    /// Unicode scalar values.
+    Scalar,
+    /// UTF-16 code units.
+    Utf16,
+    /// Extended grapheme clusters.
+    Grapheme,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignatureSwitches {
+    /// Where the signature may stand.
+    pub position: SignaturePosition,
+    /// Characters of the signature zone.
+    pub zone: u32,
+    /// Name and consultation phrase, or either, for `province_1258`.
+    pub province: Need,
+    /// Name or consultation phrase, or both, for the city classes.
+    pub city: Need,
+    /// What a consultation number of another place does.
+    pub foreign_consult: Foreign,
+    /// The province's consultation numbers.
+    pub province_numbers: Vec<String>,
+    /// Whether format characters (category Cf) are removed before matching.
+    pub strip_format_chars: bool,
+    /// Whether an account manager must give name and number.
+    pub contact_needs_name: bool,
+    /// Whose signature a city campaign on 1258 carries.
+    pub city_on_1258: CityOn1258,
+    /// Further name phrases, for every class.
+    pub extra_names: Vec<String>,
+    /// Further words that introduce a consultation number, beside 询.
+    pub extra_consults: Vec<String>,
+}
+
+/// Where a signature may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignaturePosition {
+    /// In the zone at the end.
+    Tail,
+    /// In the zone at the end or in one of the same length at the head.
+    HeadOrTail,
+    /// Anywhere.
+    Anywhere,
+}
+
+/// Whether both phrases are needed or either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// Both phrases.
+    All,
+    /// Either phrase.
+    Any,
+}
+
+/// What a consultation number of another place does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// Refused.
+    Reject,
+    /// Passed and counted.
+    Warn,
+    /// Passed.
+    Allow,
+}
+
+/// Whose signature a city campaign on 1258 carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CityOn1258 {
+    /// The province's.
+    Province,
+    /// The city's.
+    City,
+    /// Either.
+    Either,
+}
+
+/// Destination addresses.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DestSwitches {
+    /// Whether TON 1 demands the country code.
+    pub strict_ton: bool,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegionSwitches {
+    /// A number whose segment is unknown, for the city classes.
+    pub unknown: Unknown,
+    /// Where a provincial send may go.
+    pub province_scope: ProvinceScope,
+    /// Whose subscribers may be sent to.
+    pub operator_scope: OperatorScope,
+    /// CSV of exceptions, beside the configuration: `pattern,city,operator,valid_from,valid_to,reason`.
+    pub overlay: Option<String>,
+}
+
+/// What an unknown segment means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// Refused.
+    Reject,
+    /// Passed and counted.
+    Accept,
+}
+
+/// Where a provincial send may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProvinceScope {
+    /// Anhui; a number known to belong elsewhere is refused.
+    Anhui,
+    /// Anywhere.
+    Any,
+}
+
+/// Whose subscribers may be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperatorScope {
+    /// Every operator's; others are counted.
+    Warn,
+    /// China Mobile's only.
+    Cmcc,
+    /// Every operator's.
+    Any,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HoursSwitches {
+    /// Night windows `"22:00-08:00"`, half open, may pass midnight.
+    pub night: Vec<Window>,
+    /// Busy windows.
+    pub busy: Vec<Window>,
+    /// Seconds by which every window is widened on both sides, 0..=3600.
+    pub edge_guard_seconds: u32,
+    /// Whether a scheduled message's time of submission is judged as well.
+    pub check_submit_time: bool,
+    /// How a message in a window (and on a holiday) is answered.
+    pub action: Avoid,
+}
+
+/// How "avoid" is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Avoid {
+    /// A permanent refusal.
+    Reject,
+    /// A temporary refusal: the sender may try again.
+    Throttle,
+    /// Passed, counted and logged.
+    Warn,
+}
+
+/// A window of the day, seconds `[start, end)`; `start > end` passes midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First second inside.
+    pub start: u32,
+    /// First second after; 86 400 is the end of the day.
+    pub end: u32,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HolidaySwitches {
+    /// Which rows of the calendar block.
+    pub scope: HolidayScope,
+    /// Further blocked days, `"2026-12-31"`.
+    pub extra: Vec<String>,
+    /// Whether 七夕 blocks too.
+    pub qixi: bool,
+    /// Whether 24 December blocks too.
+    pub christmas_eve: bool,
+}
+
+/// Which rows of the calendar block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HolidayScope {
+    /// The statutory festival days (`default_block = 1`).
+    StatutoryDays,
+    /// The festival's own day.
+    Day,
+    /// The festival's day and the published days off.
+    DayOff,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleSwitches {
+    /// Whether the SMSC honours schedules; if not, the field is refused.
+    pub honoured: bool,
+    /// Hours ahead that a message may be scheduled, 1..=720.
+    pub max_ahead_hours: u32,
+    /// How an absolute time with offset 00 is read.
+    pub zero_offset: ZeroOffset,
+}
+
+/// How an absolute time with offset 00 is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ZeroOffset {
+    /// Both readings must be allowed and fall on one day.
+    Both,
+    /// UTC, by the book.
+    Utc,
+    /// Local time, as many clients mean it.
+    Local,
+}
+
+/// validity_period.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ValiditySwitches {
+    /// What happens to a validity that crosses a forbidden window.
+    pub mode: ValidityMode,
+}
+
+/// What happens to a validity that crosses a forbidden window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValidityMode {
+    /// Passed unchanged: retries are not a second send.
+    #[default]
+    Pass,
+    /// Refused.
+    Reject,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpreadSwitches {
+    /// Recipients per segment and window, 1..=10 000.
+    pub limit: u32,
+    /// Seconds of the sliding window, 1..=86 400.
+    pub window_seconds: u32,
+    /// How a message beyond it is answered.
+    pub action: Avoid,
+    /// Leading digits that make a segment, 3..=11.
+    pub digits: u32,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DedupSwitches {
+    /// Across which senders a subscriber gets one message.
+    pub scope: DedupScope,
+    /// Whether a send of unknown outcome counts.
+    pub unknown_outcome: UnknownOutcome,
+    /// Messages per subscriber and day, 1..=100.
+    pub limit: u8,
+}
+
+/// Across which senders a subscriber gets one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DedupScope {
+    /// All governed accounts together.
+    Global,
+    /// Each unit's accounts together.
+    Unit,
+    /// Each account.
+    Account,
+}
+
+/// Whether a send of unknown outcome counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownOutcome {
+    /// It counts as sent.
+    Consume,
+    /// Its slot is free again.
+    Release,
+}
+
+///
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaSwitches {
+    /// Whose subscribers are counted together.
+    pub scope: QuotaScope,
+    /// Subscribers per scope and day.
+    pub users: u32,
+}
+
+/// Whose subscribers are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotaScope {
+    /// All `city_moa` and `key_account` accounts of a unit.
+    Unit,
+    /// Each account.
+    Account,
+}
+
+/// Text encodings (protocol facts, section 5).
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncodingSwitches {
+    /// The SMSC's default alphabet, for data_coding 0; an account may name its own.
+    pub dc0: DefaultAlphabet,
+    /// What data_coding 15 means.
+    pub dc15: Dc15,
+}
+
+/// What octets under data_coding 0 are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DefaultAlphabet {
+    /// GSM 03.38, one octet a character, extension table by escape.
+    Gsm7,
+    /// ISO 8859-1.
+    Latin1,
+    /// GB18030.
+    Gbk,
+}
+
+/// What data_coding 15 means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dc15 {
+    /// GB18030, as in CMPP.
+    Gbk,
+    /// Nothing: refused.
+    Refuse,
+}
+
+/// TLVs, section 4.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlvSwitches {
+    /// Vendor TLVs (0x1400-0x3FFF) and tags unknown to the specification.
+    pub unknown: UnknownTlv,
+    /// Tags of the specification that pass, beside those the gateway itself reads.
+    pub allow: Vec<u16>,
+}
+
+/// What happens to TLVs the specification does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownTlv {
+    /// Passed unchanged and counted.
+    Pass,
+    /// Refused.
+    Refuse,
+}
+
+///
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExemptSwitches {
+    /// Rules (by code) that bind the exempt class after all.
+    pub rules: Vec<String>,
+}
+
+// === defaults: the reference's ===
+
+impl Default for LengthSwitches {
+    fn default() -> Self {
+        Self { unit: LengthUnit::Scalar, limit: 65, count_signature: true }
+    }
+}
+
+impl Default for SignatureSwitches {
+    fn default() -> Self {
+        Self {
+            position: SignaturePosition::Tail,
+            zone: 24,
+            province: Need::All,
+            city: Need::Any,
+            foreign_consult: Foreign::Reject,
+            province_numbers: vec!["1860".to_owned()],
+            strip_format_chars: false,
+            contact_needs_name: false,
+            city_on_1258: CityOn1258::Province,
+            extra_names: Vec::new(),
+            extra_consults: Vec::new(),
+        }
+    }
+}
+
+impl Default for RegionSwitches {
+    fn default() -> Self {
+        Self {
+            unknown: Unknown::Reject,
+            province_scope: ProvinceScope::Anhui,
+            operator_scope: OperatorScope::Warn,
+            overlay: None,
+        }
+    }
+}
+
+impl Default for HoursSwitches {
+    fn default() -> Self {
+        let window = |start: u32, end: u32| Window { start: start * 3600, end: end * 3600 };
+        Self {
+            night: vec![window(22, 8)],
+            busy: vec![window(11, 14), window(17, 18)],
+            edge_guard_seconds: 0,
+            check_submit_time: false,
+            action: Avoid::Reject,
+        }
+    }
+}
+
+impl Default for HolidaySwitches {
+    fn default() -> Self {
+        Self { scope: HolidayScope::StatutoryDays, extra: Vec::new(), qixi: false, christmas_eve: false }
+    }
+}
+
+impl Default for ScheduleSwitches {
+    fn default() -> Self {
+        Self { honoured: true, max_ahead_hours: 24, zero_offset: ZeroOffset::Both }
+    }
+}
+
+impl Default for SpreadSwitches {
+    fn default() -> Self {
+        Self { limit: 200, window_seconds: 600, action: Avoid::Throttle, digits: 7 }
+    }
+}
+
+impl Default for DedupSwitches {
+    fn default() -> Self {
+        Self { scope: DedupScope::Global, unknown_outcome: UnknownOutcome::Consume, limit: 1 }
+    }
+}
+
+impl Default for QuotaSwitches {
+    fn default() -> Self {
+        Self { scope: QuotaScope::Unit, users: 3000 }
+    }
+}
+
+impl Default for EncodingSwitches {
+    fn default() -> Self {
+        Self { dc0: DefaultAlphabet::Gsm7, dc15: Dc15::Refuse }
+    }
+}
+
+impl Default for TlvSwitches {
+    fn default() -> Self {
+        Self { unknown: UnknownTlv::Pass, allow: Vec::new() }
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    /// Whether a second of the day lies inside, the window widened by `guard` seconds on both sides.
+    pub const fn contains(self, second: u32, guard: u32) -> bool {
+        const DAY: u32 = 86_400;
+        let length = (self.end + DAY - self.start) % DAY;
+        let length = if length == 0 { DAY } else { length };
+        let widened = length + 2 * guard;
+        (second + 2 * DAY - self.start + guard) % DAY < widened
+    }
+
+    /// Reads `"22:00-08:00"`; seconds may follow (`"10:59:30-14:00"`), `24:00` ends a day.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let hint = "write it as \"22:00-08:00\", hours 00-23 and minutes 00-59, the end may be 24:00";
+        let (start, end) = text.split_once('-').ok_or_else(|| format!("`{text}` is not a window: {hint}"))?;
+        let start = Self::second(start.trim()).filter(|second| *second < 86_400);
+        let end = Self::second(end.trim());
+        match (start, end) {
+            (Some(start), Some(end)) if start == end => Err(format!("`{text}` is empty: {hint}")),
+            (Some(start), Some(end)) => Ok(Self { start, end }),
+            _ => Err(format!("`{text}` is not a window of the day: {hint}")),
+        }
+    }
+
+    fn second(text: &str) -> Option<u32> {
+        let mut parts = text.split(':');
+        let mut next = |limit: u32| {
+            let part = parts.next()?;
+            let number: u32 = (part.len() == 2).then(|| part.parse().ok()).flatten()?;
+            (number <= limit).then_some(number)
+        };
+        let (hour, minute) = (next(24)?, next(59)?);
+        let second = if text.len() > 5 { next(59)? } else { 0 };
+        let whole = hour * 3600 + minute * 60 + second;
+        (parts.next().is_none() && whole <= 86_400).then_some(whole)
+    }
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let clock = |second: u32| {
+            let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+            if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") }
+        };
+        write!(f, "{}-{}", clock(self.start), clock(self.end))
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_half_open_and_may_pass_midnight() {
+        let night = Window::parse("22:00-08:00").expect("valid");
+        for (second, inside) in [(79_199, false), (79_200, true), (0, true), (28_799, true), (28_800, false)] {
+            assert_eq!(night.contains(second, 0), inside, "{second}");
+        }
+        let busy = Window::parse("11:00-14:00").expect("valid");
+        assert!(!busy.contains(39_599, 0) && busy.contains(39_600, 0) && !busy.contains(50_400, 0));
+        assert!(busy.contains(39_599, 1) && busy.contains(50_400, 1) && !busy.contains(50_401, 1));
+    }
+
+    #[test]
+    fn impossible_windows_are_refused() {
+        for text in ["25:00-08:00", "22:00", "22:60-08:00", "8-9", "24:00-08:00", "08:00-24:01", "08:00-08:00", ""] {
+            assert!(Window::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Window::parse("08:00-24:00").expect("valid").to_string(), "08:00-24:00");
+    }
+
+    #[test]
+    fn an_empty_file_is_the_reference() {
+        let switches: Switches = toml::from_str("").expect("valid");
+        assert_eq!(switches, Switches::default());
+        assert_eq!((switches.length.limit, switches.quota.users, switches.spread.limit), (65, 3000, 200));
+        assert!(toml::from_str::<Switches>("[length]\nlimitt = 70").is_err());
+    }
+}

@@ -1,0 +1,222 @@
+//! One frame to one [`Submission`]: what the policy needs to know of a message.
+//!
+//! Two readers must agree. Our own walk cuts the fields and gates the TLVs by
+//! declared length; then rusmpp decodes the mandatory part of that frame alone.
+//! A frame that either refuses, or of which they see different ends, is
+//! [`Malformed`]: it gets an answer that names the field, and the session goes on.
+
+use rusmpp_core::decode::borrowed::DecodeWithLength;
+use rusmpp_core::pdus::borrowed::SubmitSm;
+
+use super::command::{self, status};
+use super::frame::{HEADER, Header};
+use super::tlv::{Tlvs, tag};
+use super::udh::UserData;
+
+/// The operations that carry a message towards subscribers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// submit_sm.
+    SubmitSm,
+    /// submit_multi.
+    SubmitMulti,
+    /// data_sm.
+    DataSm,
+    /// replace_sm.
+    ReplaceSm,
+    /// broadcast_sm.
+    BroadcastSm,
+}
+
+/// An address as it stands in the PDU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// Type of number.
+    pub ton: u8,
+    /// Numbering plan indicator.
+    pub npi: u8,
+    /// The address without its NUL.
+    pub digits: &'a [u8],
+}
+
+/// One message to one recipient, borrowed from its frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'a> {
+    /// Which operation carries it.
+    pub operation: Operation,
+    /// The request's sequence_number.
+    pub sequence: u32,
+    /// service_type, 0 to 5 characters.
+    pub service_type: &'a [u8],
+    /// Who is shown as the sender.
+    pub source: Address<'a>,
+    /// The recipient.
+    pub destination: Address<'a>,
+    /// esm_class.
+    pub esm_class: u8,
+    /// protocol_id.
+    pub protocol_id: u8,
+    /// schedule_delivery_time, 0 or 16 characters.
+    pub schedule: &'a [u8],
+    /// validity_period, 0 or 16 characters.
+    pub validity: &'a [u8],
+    /// replace_if_present_flag.
+    pub replace_if_present: u8,
+    /// data_coding.
+    pub data_coding: u8,
+    /// sm_default_msg_id.
+    pub default_msg_id: u8,
+    /// The text and what stands before it, from short_message or message_payload.
+    pub user_data: UserData<'a>,
+    /// Whether short_message and message_payload both hold something.
+    pub two_texts: bool,
+    /// Its TLVs.
+    pub tlvs: Tlvs<'a>,
+}
+
+/// A field of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The operation itself.
+    Operation,
+    /// service_type.
+    ServiceType,
+    /// source_addr.
+    SourceAddr,
+    /// destination_addr.
+    DestinationAddr,
+    /// schedule_delivery_time.
+    ScheduleDeliveryTime,
+    /// validity_period.
+    ValidityPeriod,
+    /// sm_length and short_message.
+    ShortMessage,
+    /// The TLVs.
+    Tlvs,
+    /// Another field that the second reader refuses.
+    Body,
+}
+
+/// Why a frame is no readable submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The field at fault.
+    pub field: Field,
+    /// The command_status that names it.
+    pub status: u32,
+}
+
+impl<'a> Submission<'a> {
+    /// Reads one whole frame whose command_id is that of a submission.
+    pub fn read(frame: &'a [u8]) -> Result<Self, Malformed> {
+        let header = Header::read(frame).ok_or(Malformed::new(Field::Body, status::ESME_RINVCMDLEN))?;
+        match header.command_id {
+            command::SUBMIT_SM => Self::submit_sm(header, &frame[HEADER..]),
+            _ => Err(Malformed::new(Field::Operation, status::ESME_RINVCMDID)),
+        }
+    }
+
+    fn submit_sm(header: Header, body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields { rest: body };
+        let service_type = fields.string(6, Field::ServiceType, status::ESME_RSYSERR)?;
+        let source = fields.address(Field::SourceAddr, status::ESME_RINVSRCADR)?;
+        let destination = fields.address(Field::DestinationAddr, status::ESME_RINVDSTADR)?;
+        let [esm_class, protocol_id, _priority] = fields.octets()?;
+        let schedule = fields.time(Field::ScheduleDeliveryTime, status::ESME_RINVSCHED)?;
+        let validity = fields.time(Field::ValidityPeriod, status::ESME_RINVEXPIRY)?;
+        let [_registered, replace_if_present, data_coding, default_msg_id, sm_length] = fields.octets()?;
+        let short_message = fields.take(usize::from(sm_length))?;
+        let mandatory = body.len() - fields.rest.len();
+        second_reader(&body[..mandatory])?;
+        let tlvs = Tlvs::read(fields.rest).map_err(|error| Malformed::new(Field::Tlvs, error.status()))?;
+        let payload = tlvs.get(tag::MESSAGE_PAYLOAD);
+        let octets = if short_message.is_empty() { payload.unwrap_or_default() } else { short_message };
+        Ok(Self {
+            operation: Operation::SubmitSm,
+            sequence: header.sequence,
+            service_type,
+            source,
+            destination,
+            esm_class,
+            protocol_id,
+            schedule,
+            validity,
+            replace_if_present,
+            data_coding,
+            default_msg_id,
+            user_data: UserData::read(octets, esm_class & 0x40 != 0, &tlvs),
+            two_texts: payload.is_some() && !short_message.is_empty(),
+            tlvs,
+        })
+    }
+}
+
+/// rusmpp reads the mandatory part by itself and must end where we ended.
+fn second_reader(mandatory: &[u8]) -> Result<(), Malformed> {
+    match SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()) {
+        Ok((_, length)) if length == mandatory.len() => Ok(()),
+        _ => Err(Malformed::new(Field::Body, status::ESME_RSUBMITFAIL)),
+    }
+}
+
+impl Operation {
+    /// The operation's name in SMPP.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SubmitSm => "submit_sm",
+            Self::SubmitMulti => "submit_multi",
+            Self::DataSm => "data_sm",
+            Self::ReplaceSm => "replace_sm",
+            Self::BroadcastSm => "broadcast_sm",
+        }
+    }
+}
+
+impl Malformed {
+    const fn new(field: Field, status: u32) -> Self {
+        Self { field, status }
+    }
+}
+
+/// What has not been read yet of a body.
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) =
+            self.rest.split_at_checked(length).ok_or(Malformed::new(Field::ShortMessage, status::ESME_RINVMSGLEN))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn octets<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (taken, rest) =
+            self.rest.split_first_chunk().ok_or(Malformed::new(Field::Body, status::ESME_RINVCMDLEN))?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    /// A C-octet string of at most `max` octets with its NUL, printable or not but ASCII.
+    fn string(&mut self, max: usize, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
+        let window = &self.rest[..self.rest.len().min(max)];
+        let end = window.iter().position(|octet| *octet == 0).ok_or(Malformed::new(field, status))?;
+        let text = &window[..end];
+        if !text.is_ascii() {
+            return Err(Malformed::new(field, status));
+        }
+        self.rest = &self.rest[end + 1..];
+        Ok(text)
+    }
+
+    fn address(&mut self, field: Field, status: u32) -> Result<Address<'a>, Malformed> {
+        let [ton, npi] = self.octets()?;
+        Ok(Address { ton, npi, digits: self.string(21, field, status)? })
+    }
+
+    fn time(&mut self, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
+        let text = self.string(17, field, status)?;
+        if text.is_empty() || text.len() == 16 { Ok(text) } else { Err(Malformed::new(field, status)) }
+    }
+}
