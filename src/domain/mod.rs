@@ -6,9 +6,11 @@ pub mod clock;
 pub mod day;
 pub mod msisdn;
 pub mod source;
+pub mod tick;
 
 pub use account::{AccountClass, AccountId};
 pub use clock::{Clock, Moment};
 pub use day::{Day, LocalTime};
 pub use msisdn::{Msisdn, Segment};
 pub use source::SourcePattern;
+pub use tick::{Tick, Ticker};

@@ -1,0 +1,47 @@
+//! Whether submissions may pass, and if not, why.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::domain::LocalTime;
+use crate::policy::calendar::DayKind;
+use crate::proxy::Gateway;
+
+/// What `/readyz` tells.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// Whether every component is ready.
+    pub ready: bool,
+    /// Each component.
+    pub components: BTreeMap<&'static str, ComponentState>,
+}
+
+/// One component.
+#[derive(Debug, Serialize)]
+pub struct ComponentState {
+    /// Whether it is ready.
+    pub ok: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+}
+
+impl Health {
+    /// Looks at a gateway. The SMSC does not count: receipts and answers must go on without it.
+    pub fn of(gateway: &Gateway) -> Self {
+        let mut components = BTreeMap::new();
+        let mut tell = |component, why: Option<&'static str>| {
+            components.insert(component, ComponentState { ok: why.is_none(), why });
+        };
+        let ledger = (!gateway.ledger().is_trusted()).then_some("ledger_unavailable");
+        let today = LocalTime::of(gateway.now()).day;
+        let missing = gateway.site().rules.calendar.kind(today) == DayKind::Missing;
+        let policy = missing.then_some("calendar_missing");
+        tell("ledger", ledger);
+        tell("policy", policy);
+        tell("submits", ledger.or(policy));
+        tell("listeners", gateway.is_stopping().then_some("stopping"));
+        Self { ready: components.values().all(|state| state.ok), components }
+    }
+}

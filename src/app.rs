@@ -1,0 +1,127 @@
+//! Floor 5: the assembly. Everything is built before anything listens.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin::Admin;
+use crate::domain::{Clock, Ticker};
+use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
+use crate::policy::Ruleset;
+use crate::proxy::{Gateway, Listener, ProxySettings, Site};
+use crate::record::Metrics;
+
+/// What a gateway is built from.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where senders connect.
+    pub listen: SocketAddr,
+    /// Where operations look.
+    pub admin: SocketAddr,
+    /// Limits and timers.
+    pub proxy: ProxySettings,
+    /// The ledger.
+    pub ledger: LedgerSettings,
+    /// The rules.
+    pub rules: Ruleset,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Running {
+    /// Where senders connect.
+    pub smpp: SocketAddr,
+    /// Where operations look.
+    pub admin: SocketAddr,
+    /// What the start found in the ledger.
+    pub recovered: Recovered,
+    gateway: Arc<Gateway>,
+    ledger: Arc<Ledger>,
+    stop: watch::Sender<bool>,
+    listener: JoinHandle<()>,
+    admin_task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// The ledger cannot be written.
+    #[error("the journal cannot be written: {0}")]
+    Journal(#[from] rusqlite::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {purpose}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What for.
+        purpose: &'static str,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The metrics contradict each other.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Running {
+    /// Replays the ledger, builds the gateway and listens.
+    pub async fn start(plan: Plan) -> Result<Self, StartError> {
+        let ticker = Ticker::new(plan.clock);
+        let metrics = Arc::new(Metrics::new()?);
+        let observer = Arc::clone(&metrics);
+        let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
+        ledger.start().map_err(StartError::Thread)?;
+        let site = Site::new(plan.rules, &ledger, &metrics, &ticker)?;
+        metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        let gateway = Gateway::new(plan.proxy, site, Arc::clone(&ledger), metrics, ticker);
+
+        let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
+        let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;
+        let listener = Listener::bind(plan.listen, Arc::clone(&gateway)).await.map_err(failed(plan.listen, "senders"))?;
+        let smpp = listener.local_addr().map_err(failed(plan.listen, "senders"))?;
+        let admin_addr = admin.local_addr().map_err(failed(plan.admin, "operations"))?;
+        let stop = watch::Sender::new(false);
+        Ok(Self {
+            smpp,
+            admin: admin_addr,
+            recovered,
+            gateway,
+            ledger,
+            listener: tokio::spawn(listener.run(raised(&stop))),
+            admin_task: tokio::spawn(admin.run(raised(&stop))),
+            stop,
+        })
+    }
+
+    /// The gateway at work.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Stops gracefully: no new binds, what is in flight is waited for, the ledger is written.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.listener.await; // a panic there was logged where it happened
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.admin_task).await;
+        self.ledger.close();
+    }
+}
+
+/// Ready when the flag is raised.
+fn raised(flag: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut flag = flag.subscribe();
+    async move {
+        let _ = flag.wait_for(|raised| *raised).await; // a dropped sender raises it too
+    }
+}

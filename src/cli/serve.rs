@@ -1,0 +1,153 @@
+//! `smsluice serve`: the gateway.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{Plan, Running, StartError};
+use crate::config::{Configuration, LogFormat, LogSettings};
+use crate::domain::{Clock, Moment};
+use crate::ledger::{Durability, LedgerSettings};
+use crate::proxy::ProxySettings;
+
+/// Exit code for a configuration that does not validate; a service manager must not restart on it.
+const BAD_CONFIGURATION: u8 = 78;
+/// Exit code for a start that may work later: an address in use, a locked ledger.
+const TEMPORARY: u8 = 75;
+
+/// Run the gateway between senders and the SMSC.
+///
+/// Senders change host and port, nothing else: binds go through with their own
+/// credentials, and everything but submissions passes octet for octet.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  smsluice check --config /etc/smsluice && smsluice serve --config /etc/smsluice
+  SMSLUICE__SMSC__ADDRESS=10.0.0.5:2775 smsluice serve --config config
+
+Exit codes: 0 stopped cleanly, 78 the configuration does not validate, 75 an address
+or the ledger is in use, 1 anything else. SIGTERM and SIGINT stop gracefully: no new
+binds, answers to what is in flight are waited for, both sides are unbound.")]
+pub struct Args {
+    /// Folder with smsluice.toml, policy.toml, accounts.toml and the tables.
+    #[arg(long, value_name = "DIR", default_value = "config")]
+    config: PathBuf,
+    /// Only validate, as `smsluice check` does.
+    #[arg(long)]
+    check_only: bool,
+    /// Start the clock at this time instead of the machine's (tests only).
+    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    clock_start: Option<Moment>,
+    /// Confirms that `--clock-start` is wanted.
+    #[arg(long)]
+    allow_test_clock: bool,
+}
+
+/// Serves until a signal.
+pub fn run(args: &Args) -> ExitCode {
+    let clock = match (args.clock_start, args.allow_test_clock) {
+        (None, _) => Clock::System,
+        (Some(start), true) => Clock::starting_at(start),
+        (Some(_), false) => {
+            eprintln!("error: a gateway on a test clock judges real messages by a wrong time\nhint: add --allow-test-clock if that is what you want");
+            return ExitCode::from(2);
+        }
+    };
+    let configuration = match crate::config::load(&args.config, clock.now()) {
+        Ok(configuration) => configuration,
+        Err(problems) => {
+            eprint!("{problems}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    if args.check_only {
+        return ExitCode::SUCCESS;
+    }
+    start_log(&configuration.settings.log);
+    for warning in &configuration.warnings {
+        tracing::warn!(event = "config_warning", "{warning}");
+    }
+    let workers = configuration.settings.runtime.workers as usize;
+    let Ok(runtime) = super::runtime(workers) else { return ExitCode::from(TEMPORARY) };
+    runtime.block_on(serve(configuration, clock))
+}
+
+async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
+    let running = match Running::start(plan(configuration, clock)).await {
+        Ok(running) => running,
+        Err(error) => {
+            tracing::error!(event = "start_failed", "{error}");
+            eprintln!("error: {error}");
+            let temporary = matches!(error, StartError::Listen { .. } | StartError::Ledger(_) | StartError::Journal(_));
+            return ExitCode::from(if temporary { TEMPORARY } else { 1 });
+        }
+    };
+    let recovered = &running.recovered;
+    tracing::info!(
+        event = "ledger_recovered",
+        reservations = recovered.reservations,
+        slots = recovered.slots,
+        interrupted = recovered.interrupted,
+        unknown = recovered.unknown,
+        elapsed_ms = recovered.elapsed.as_millis() as u64,
+        "ledger replayed"
+    );
+    tracing::info!(event = "ready", smpp = %running.smpp, admin = %running.admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    stop_signal().await;
+    tracing::info!(event = "stop", "stopping: waiting for what is in flight");
+    running.stop().await;
+    tracing::info!(event = "stopped", "stopped");
+    ExitCode::SUCCESS
+}
+
+/// What the configuration says, as the parts want it.
+pub(super) fn plan(configuration: Configuration, clock: Clock) -> Plan {
+    let settings = configuration.settings;
+    Plan {
+        listen: settings.listen.smpp,
+        admin: settings.admin.listen,
+        proxy: ProxySettings {
+            smsc: settings.smsc.address.iter().map(ToString::to_string).collect(),
+            connect_timeout: settings.smsc.connect_timeout,
+            response_timeout: settings.smsc.response_timeout,
+            session_init_timeout: settings.listen.session_init_timeout,
+            inactivity_timeout: settings.listen.inactivity_timeout,
+            max_connections: settings.listen.max_connections as usize,
+            max_per_address: settings.listen.max_per_address as usize,
+            max_in_flight: settings.listen.max_in_flight as usize,
+            drain_timeout: Duration::from_secs(10),
+        },
+        ledger: LedgerSettings {
+            path: settings.ledger.path,
+            durability: match settings.ledger.durability {
+                crate::config::Durability::Power => Durability::Power,
+                crate::config::Durability::Process => Durability::Process,
+            },
+        },
+        rules: configuration.ruleset,
+        clock,
+    }
+}
+
+fn start_log(settings: &LogSettings) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first log.
+    let _ = match settings.format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with_target(false).try_init(),
+    };
+}
+
+async fn stop_signal() {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await; // without signals only the end of the process stops it
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

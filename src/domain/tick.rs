@@ -1,0 +1,52 @@
+//! One reading of all clocks, shared by everything that is judged together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::clock::{Clock, Moment};
+
+/// The instant of one batch: what the clock on the wall shows, and the
+/// monotonic time in which windows and timers are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The wall clock.
+    pub wall: Moment,
+    /// Monotonic milliseconds, anchored at the wall clock when the process started.
+    pub steady_ms: i64,
+    /// Monotonic nanoseconds since the process started.
+    pub steady_ns: u64,
+}
+
+/// Where ticks come from; also tells the last tick to those who are asked without being handed one.
+#[derive(Clone, Debug)]
+pub struct Ticker {
+    clock: Clock,
+    anchor: Moment,
+    origin: Instant,
+    latest_ns: Arc<AtomicU64>,
+}
+
+impl Ticker {
+    /// A ticker on a clock.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, anchor: clock.now(), origin: Instant::now(), latest_ns: Arc::default() }
+    }
+
+    /// Reads the clocks.
+    pub fn tick(&self) -> Tick {
+        let steady_ns = self.origin.elapsed().as_nanos() as u64;
+        self.latest_ns.fetch_max(steady_ns, Ordering::Relaxed);
+        Tick { wall: self.clock.now(), steady_ms: self.anchor.ms() + (steady_ns / 1_000_000) as i64, steady_ns }
+    }
+
+    /// The latest tick's monotonic nanoseconds, without asking the machine.
+    pub fn latest_ns(&self) -> u64 {
+        self.latest_ns.load(Ordering::Relaxed)
+    }
+
+    /// The clock it reads.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}

@@ -1,0 +1,142 @@
+//! One day's slots and counters in memory. Taking **is** the check.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use super::slot::SlotKey;
+
+/// Shards of the slot map: small tables grow without a stall that a message would feel.
+const SHARDS: usize = 1024;
+
+type Slots = DashMap<SlotKey, u8, foldhash::fast::RandomState>;
+
+/// One day. Dropped as a whole when the day is over.
+#[derive(Debug)]
+pub struct Book {
+    /// Messages per subscriber (7.1a).
+    pub(super) slots: Slots,
+    /// Messages per counted subscriber (7.1b), used only where a slot does not imply a new subscriber.
+    pub(super) users: Slots,
+    counters: Box<[AtomicU32]>,
+    observed_counters: Box<[AtomicU32]>,
+    rows: AtomicU64,
+}
+
+/// One side of the counters: the real ones, or those of observed rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Counted and kept.
+    Real,
+    /// Counted for the observation only.
+    Observed,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        let map = |shards| DashMap::with_hasher_and_shard_amount(foldhash::fast::RandomState::default(), shards);
+        let counters = || (0..=usize::from(u16::MAX)).map(|_| AtomicU32::new(0)).collect();
+        Self {
+            slots: map(SHARDS),
+            users: map(SHARDS),
+            counters: counters(),
+            observed_counters: counters(),
+            rows: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Book {
+    /// Counts one more for a scope unless it has `limit` already.
+    pub(super) fn count_up(&self, side: Side, scope: u16, limit: u32) -> bool {
+        self.counter(side, scope)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1))
+            .is_ok()
+    }
+
+    /// Counts one less for a scope.
+    pub(super) fn count_down(&self, side: Side, scope: u16) {
+        let _ = self.counter(side, scope).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+            count.checked_sub(1)
+        });
+    }
+
+    /// Subscribers counted for a scope.
+    pub fn counted(&self, side: Side, scope: u16) -> u32 {
+        self.counter(side, scope).load(Ordering::Relaxed)
+    }
+
+    /// Messages of a subscriber, in the slot of this key.
+    pub fn messages(&self, key: SlotKey) -> u8 {
+        self.slots.get(&key).map_or(0, |count| *count)
+    }
+
+    /// Takes without a check, when the day is replayed.
+    pub(super) fn restore(&self, key: SlotKey) {
+        let mut count = self.slots.entry(key).or_insert(0);
+        *count = count.saturating_add(1);
+        self.rows.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a subscriber without a check, when the day is replayed.
+    pub(super) fn restore_user(&self, scope: u16, user: Option<SlotKey>) {
+        let known = user.is_some_and(|key| one_more(&self.users, key) > 1);
+        if !known {
+            self.counter(Side::Real, scope).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives one message of a slot back.
+    pub(super) fn release(&self, key: SlotKey) {
+        one_less(&self.slots, key);
+        let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rows| rows.checked_sub(1));
+    }
+
+    /// Gives one message of a counted subscriber back; the subscriber stays counted while others remain.
+    pub(super) fn release_user(&self, side: Side, scope: u16, user: Option<SlotKey>) {
+        if user.is_none_or(|key| one_less(&self.users, key) == 0) {
+            self.count_down(side, scope);
+        }
+    }
+
+    /// Notes a slot taken by hand through the map's entry.
+    pub(super) fn note_row(&self) {
+        self.rows.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Slots taken, real and observed.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, side: Side, scope: u16) -> &AtomicU32 {
+        match side {
+            Side::Real => &self.counters[usize::from(scope)],
+            Side::Observed => &self.observed_counters[usize::from(scope)],
+        }
+    }
+}
+
+/// One more in a map; returns the count after it.
+pub(super) fn one_more(map: &Slots, key: SlotKey) -> u8 {
+    let mut count = map.entry(key).or_insert(0);
+    *count = count.saturating_add(1);
+    *count
+}
+
+/// One less in a map; returns the count after it. An empty slot leaves the map.
+pub(super) fn one_less(map: &Slots, key: SlotKey) -> u8 {
+    match map.entry(key) {
+        Entry::Vacant(_) => 0,
+        Entry::Occupied(mut slot) => {
+            let left = slot.get().saturating_sub(1);
+            if left == 0 {
+                slot.remove();
+            } else {
+                *slot.get_mut() = left;
+            }
+            left
+        }
+    }
+}

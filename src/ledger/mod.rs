@@ -1,0 +1,313 @@
+//! Floor 2: who has been sent to today.
+//!
+//! What is promised (design P1, P2, P3, P6, P8, P9):
+//! - A subscriber's slot for a local day is taken before the message leaves, and
+//!   the taking is the check. Of two that want it, one gets it.
+//! - What was taken is in the journal, as durable as configured, before the
+//!   message is written to the SMSC. After a crash it is taken still.
+//! - What the SMSC refuses is free again before the sender sees the refusal.
+//! - What nobody answers counts as sent, is listed, and stays.
+//!
+//! What is not: a reservation whose process died before the message left stays
+//! taken; the rule is about not sending twice. And two gateways do not see each
+//! other's slots: each must own its accounts *and* its subscribers.
+
+pub mod book;
+mod file;
+pub mod journal;
+mod lock;
+pub mod names;
+mod record;
+mod recovery;
+mod reserve;
+mod slot;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::domain::{Day, LocalTime, Ticker};
+use crate::policy::switches::{Switches, UnknownOutcome};
+use crate::policy::{Permit, Refusal, Ruleset};
+
+pub use self::book::{Book, Side};
+pub use self::file::ReadError;
+pub use self::journal::{CommitObserver, Durability, Journal, NotDurable};
+pub use self::lock::LockError;
+pub use self::names::Names;
+pub use self::record::Settled;
+pub use self::recovery::Recovered;
+pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
+
+use self::file::DayFile;
+use self::lock::FolderLock;
+use self::record::Taken;
+use self::reserve::Spreads;
+
+/// Where the ledger is and what it promises.
+#[derive(Clone, Debug)]
+pub struct LedgerSettings {
+    /// Its folder; owned by one process at a time.
+    pub path: PathBuf,
+    /// What a reservation survives before its message leaves.
+    pub durability: Durability,
+}
+
+/// The ledger of one gateway.
+#[derive(Debug)]
+pub struct Ledger {
+    settings: LedgerSettings,
+    ticker: Ticker,
+    days: ArcSwap<Vec<(Day, Arc<Book>)>>,
+    spreads: Spreads,
+    journal: Arc<Journal>,
+    names: Mutex<Names>,
+    unknown: Mutex<HashMap<u64, Taken>>,
+    reserved: AtomicU64,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    _lock: FolderLock,
+}
+
+/// Records gathered by one session for its next append; reused from batch to batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    records: Vec<u8>,
+}
+
+/// Why the ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it, or the folder cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The journal cannot be written.
+    #[error("the journal cannot be opened for writing: {0}")]
+    Write(#[from] rusqlite::Error),
+}
+
+impl Ledger {
+    /// Locks the folder, replays the days that still matter and opens today's journal.
+    pub fn open(
+        settings: LedgerSettings,
+        switches: &Switches,
+        ticker: Ticker,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<(Arc<Self>, Recovered), OpenError> {
+        let lock = FolderLock::take(&settings.path)?;
+        let tick = ticker.tick();
+        let mut replay = recovery::replay(&settings.path, switches, tick)?;
+        let journal = Journal::open(
+            &settings.path,
+            settings.durability,
+            ticker.clone(),
+            &replay.names,
+            replay.next_id,
+            observer,
+        )?;
+        let (days, summary) = replay.finish(&journal, switches);
+        let ledger = Arc::new(Self {
+            settings,
+            ticker,
+            days: ArcSwap::from_pointee(days),
+            spreads: replay.spreads,
+            journal,
+            names: Mutex::new(replay.names),
+            unknown: Mutex::new(replay.unknown),
+            reserved: AtomicU64::new(0),
+            writer: Mutex::new(None),
+            _lock: lock,
+        });
+        ledger.turn_day(LocalTime::of(tick.wall).day);
+        Ok((ledger, summary))
+    }
+
+    /// Starts the journal's writer thread and the housekeeping beside it.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let journal = Arc::clone(&self.journal);
+        let writer = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
+        *self.writer.lock() = Some(writer);
+        let ledger = Arc::downgrade(self);
+        std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
+            while let Some(ledger) = ledger.upgrade() {
+                ledger.keep();
+                drop(ledger);
+                std::thread::sleep(std::time::Duration::from_secs(1));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Numbers for every account of a ruleset, by account id.
+    pub fn scopes(&self, rules: &Ruleset) -> rusqlite::Result<Vec<Scopes>> {
+        let mut names = self.names.lock();
+        let scopes = rules
+            .accounts
+            .iter()
+            .map(|account| Scopes {
+                account: names.account(&account.system_id),
+                unit: names.unit(rules.unit(account.unit)),
+            })
+            .collect();
+        self.journal.write_names(&names)?;
+        Ok(scopes)
+    }
+
+    /// Takes all that a permitted message needs, or nothing. What has to be durable is appended to the batch.
+    pub fn reserve(&self, claim: &Claim<'_>, permit: &Permit, batch: &mut Batch) -> Result<Reservation, Refusal> {
+        let days = self.days.load();
+        let reservation = match days.iter().find(|(day, _)| *day == permit.day()) {
+            Some((_, book)) => reserve::take(book, &self.spreads, claim, permit)?,
+            None => reserve::take(&self.turn_day(permit.day()), &self.spreads, claim, permit)?,
+        };
+        if reservation.is_durable() {
+            reservation.taken.write(&mut batch.records);
+        }
+        Ok(reservation)
+    }
+
+    /// Appends the batch's records and waits until they are durable. Gives every
+    /// durable reservation of the batch its id, in the order in which they were taken.
+    pub async fn durable<'a>(
+        &self,
+        batch: &mut Batch,
+        reservations: impl Iterator<Item = &'a mut Reservation>,
+    ) -> Result<(), NotDurable> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let mut own: Vec<&mut Reservation> = reservations.filter(|one| one.is_durable()).collect();
+        let ticket = self.journal.append(&mut batch.records, own.len() as u64);
+        for (id, reservation) in (ticket.first_id..).zip(&mut own) {
+            reservation.id = id;
+        }
+        self.reserved.fetch_add(own.len() as u64, Ordering::Relaxed);
+        self.journal.durable(ticket).await
+    }
+
+    /// Gives back what a message took that is not sent after all. With `journalled`, its
+    /// reservation may be on disk and a record of its release follows.
+    pub fn undo(&self, reservation: &Reservation, switches: &Switches, journalled: bool, batch: &mut Batch) {
+        self.give_back(reservation, switches);
+        if journalled && reservation.is_durable() {
+            record::write_settled(reservation.id, Settled::Rejected(0), &mut batch.records);
+            self.reserved.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The SMSC has answered, or nobody will. The record of it goes into the batch.
+    pub fn settle(&self, reservation: &Reservation, settled: Settled, switches: &Switches, batch: &mut Batch) {
+        let unknown_releases = switches.dedup.unknown_outcome == UnknownOutcome::Release;
+        let settled = match settled {
+            Settled::Unknown if unknown_releases => Settled::Rejected(0),
+            other => other,
+        };
+        if matches!(settled, Settled::Rejected(_)) {
+            self.give_back(reservation, switches);
+        }
+        if !reservation.is_durable() {
+            return;
+        }
+        self.reserved.fetch_sub(1, Ordering::Relaxed);
+        record::write_settled(reservation.id, settled, &mut batch.records);
+        if settled == Settled::Unknown {
+            self.unknown.lock().insert(reservation.id, reservation.taken);
+        }
+    }
+
+    /// A late answer to a message of unknown outcome: an acceptance makes it known,
+    /// a refusal changes nothing, for the slot may only move towards "used".
+    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, batch: &mut Batch) {
+        if accepted && self.unknown.lock().remove(&reservation.id).is_some() {
+            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
+        }
+    }
+
+    /// Hands settlements to the journal; nobody waits for them.
+    pub fn note(&self, batch: &mut Batch) {
+        if !batch.records.is_empty() {
+            self.journal.append(&mut batch.records, 0);
+        }
+    }
+
+    /// Hands releases to the journal and waits until they are durable, so that a
+    /// sender that saw a refusal finds the slot free even after a crash (P8).
+    pub async fn note_durably(&self, batch: &mut Batch) -> Result<(), NotDurable> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let ticket = self.journal.append(&mut batch.records, 0);
+        self.journal.durable(ticket).await
+    }
+
+    /// The book of a day, if it is open.
+    pub fn book(&self, day: Day) -> Option<Arc<Book>> {
+        self.days.load().iter().find(|(own, _)| *own == day).map(|(_, book)| Arc::clone(book))
+    }
+
+    /// Messages whose outcome is unknown.
+    pub fn unknown(&self) -> usize {
+        self.unknown.lock().len()
+    }
+
+    /// Messages reserved and not settled.
+    pub fn reserved(&self) -> u64 {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last commit succeeded; without it nothing may be sent (P12).
+    pub fn is_trusted(&self) -> bool {
+        self.journal.is_trusted()
+    }
+
+    /// Writes what is pending and stops the writer thread.
+    pub fn close(&self) {
+        self.journal.close();
+        if let Some(writer) = self.writer.lock().take() {
+            let _ = writer.join(); // it ends by itself once it has written what was left
+        }
+    }
+
+    fn give_back(&self, reservation: &Reservation, switches: &Switches) {
+        if let Some(book) = self.book(reservation.taken.day) {
+            reserve::give_back(&book, &self.spreads, switches, &reservation.taken);
+        }
+    }
+
+    /// Opens a day's book beside those that are open.
+    fn turn_day(&self, day: Day) -> Arc<Book> {
+        self.days.rcu(|days| {
+            let mut days = Vec::clone(days);
+            if !days.iter().any(|(own, _)| *own == day) {
+                days.push((day, Arc::default()));
+            }
+            days
+        });
+        self.book(day).unwrap_or_default()
+    }
+
+    /// Once a second, away from the path of the messages: today's and tomorrow's book
+    /// stand ready, yesterday's goes an hour after midnight, the log is folded into its file.
+    fn keep(&self) {
+        let tick = self.ticker.tick();
+        let now = LocalTime::of(tick.wall);
+        self.turn_day(now.day);
+        if now.second > 86_400 - 600 {
+            self.turn_day(now.day.next());
+        }
+        let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
+        if self.days.load().iter().any(|(day, _)| *day < oldest) {
+            self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
+        }
+        self.spreads.real.sweep(tick.steady_ms, 86_400_000);
+        self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
+        // A checkpoint that cannot run now runs next second; the log only grows meanwhile.
+        let _ = DayFile::checkpoint(&self.settings.path, now.day);
+    }
+}

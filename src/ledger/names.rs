@@ -1,0 +1,50 @@
+//! Short numbers for accounts and units, kept in every day file so that old
+//! records can be read whatever the configuration says today.
+
+use std::collections::HashMap;
+
+/// Names by number. 0 stands for all senders together.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    by_name: HashMap<String, u16>,
+    next: u16,
+}
+
+impl Names {
+    /// The number of an account, given on first sight.
+    pub fn account(&mut self, system_id: &str) -> u16 {
+        self.intern(format!("account:{system_id}"))
+    }
+
+    /// The number of a unit, given on first sight.
+    pub fn unit(&mut self, unit: &str) -> u16 {
+        self.intern(format!("unit:{unit}"))
+    }
+
+    fn intern(&mut self, name: String) -> u16 {
+        if let Some(id) = self.by_name.get(&name) {
+            return *id;
+        }
+        // 65 535 names are more accounts and units than one gateway is configured with; further ones share the last.
+        let id = self.next.saturating_add(1);
+        self.next = id;
+        self.by_name.insert(name, id);
+        id
+    }
+
+    /// Enters a name read from a file.
+    pub(super) fn restore(&mut self, id: u16, name: String) {
+        self.next = self.next.max(id);
+        self.by_name.insert(name, id);
+    }
+
+    /// Number and name.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.by_name.iter().map(|(name, id)| (*id, name.as_str()))
+    }
+
+    /// The name of a number.
+    pub fn name(&self, id: u16) -> Option<&str> {
+        self.iter().find(|(own, _)| *own == id).map(|(_, name)| name)
+    }
+}

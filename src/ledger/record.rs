@@ -1,0 +1,224 @@
+//! The journal's records, packed: what a group commit writes as one row.
+//!
+//! A reservation has no id of its own on disk; its id is its row's `first_id`
+//! plus its position among the row's reservations. Everything that happens to
+//! it later names that id.
+
+use crate::domain::{Day, Msisdn};
+
+/// A message's hold on slots and counters.
+///
+/// Real effects are on disk before the message is written to the SMSC; effects
+/// for observed rules are in memory only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The subscriber; `None` when the message touches no slot.
+    pub recipient: Option<Msisdn>,
+    /// The local day of the effective delivery time.
+    pub day: Day,
+    /// Which effects there are.
+    pub effects: Effects,
+    /// The ledger's name of the account.
+    pub account: u16,
+    /// The scope of 7.1a; 0 for all senders together.
+    pub slot_scope: u16,
+    /// The scope of 7.1b.
+    pub quota_scope: u16,
+    /// When its place in the segment's window was taken, steady milliseconds.
+    pub spread_at_ms: i64,
+}
+
+/// What a message took, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effects(u8);
+
+impl Effects {
+    /// A slot of the subscriber (7.1a).
+    pub const SLOT: Self = Self(1);
+    /// One of the quota (7.1b).
+    pub const QUOTA: Self = Self(2);
+    /// The subscriber's entry among the counted ones.
+    pub const USER: Self = Self(4);
+    /// One of the account's own daily limit.
+    pub const OWN_QUOTA: Self = Self(8);
+    /// A place in the segment's window (7.7).
+    pub const SPREAD: Self = Self(16);
+    /// A slot of an observed rule.
+    pub const OBSERVED_SLOT: Self = Self(32);
+    /// A counter of an observed rule.
+    pub const OBSERVED_QUOTA: Self = Self(64);
+    /// A place in the observed window.
+    pub const OBSERVED_SPREAD: Self = Self(128);
+
+    /// What has to be on disk.
+    const DURABLE: u8 = 1 | 2 | 4 | 8 | 16;
+
+    /// Adds effects.
+    pub const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Removes effects.
+    pub const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+
+    /// Whether it holds all of the other's effects.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any effect has to be on disk.
+    pub const fn are_durable(self) -> bool {
+        self.0 & Self::DURABLE != 0
+    }
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The SMSC took it: status 0.
+    Accepted,
+    /// The SMSC refused it with this status; everything taken is free again.
+    Rejected(u32),
+    /// No answer came: it counts as sent (P9).
+    Unknown,
+}
+
+/// One record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Something was taken.
+    Reserved(Taken),
+    /// A reservation was settled.
+    Settled(u64, Settled),
+}
+
+/// Why a row cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {0} of the row is not one this version writes")]
+pub struct RecordError(pub usize);
+
+const RESERVED: u8 = 1;
+const ACCEPTED: u8 = 2;
+const REJECTED: u8 = 3;
+const UNKNOWN: u8 = 4;
+
+/// Octets of a reservation.
+const RESERVED_SIZE: usize = 15;
+
+impl Taken {
+    /// Appends the reservation.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut record = [0; RESERVED_SIZE];
+        record[0] = RESERVED;
+        record[1] = self.effects.0 & Effects::DURABLE;
+        record[2..4].copy_from_slice(&self.account.to_le_bytes());
+        record[4..6].copy_from_slice(&self.slot_scope.to_le_bytes());
+        record[6..8].copy_from_slice(&self.quota_scope.to_le_bytes());
+        record[8..10].copy_from_slice(&self.day.number().to_le_bytes());
+        let number = self.recipient.map_or(0, Msisdn::get).to_le_bytes();
+        record[10..15].copy_from_slice(&number[..5]);
+        out.extend_from_slice(&record);
+    }
+
+    fn read(record: &[u8; RESERVED_SIZE]) -> Option<Self> {
+        let pair = |at: usize| u16::from_le_bytes([record[at], record[at + 1]]);
+        let number = u64::from_le_bytes([record[10], record[11], record[12], record[13], record[14], 0, 0, 0]);
+        Some(Self {
+            recipient: if number == 0 { None } else { Some(Msisdn::from_number(number)?) },
+            day: Day::from_number(pair(8)),
+            effects: Effects(record[1] & Effects::DURABLE),
+            account: pair(2),
+            slot_scope: pair(4),
+            quota_scope: pair(6),
+            spread_at_ms: 0,
+        })
+    }
+}
+
+/// Appends what became of a reservation.
+pub(super) fn write_settled(id: u64, settled: Settled, out: &mut Vec<u8>) {
+    let tag = match settled {
+        Settled::Accepted => ACCEPTED,
+        Settled::Rejected(_) => REJECTED,
+        Settled::Unknown => UNKNOWN,
+    };
+    out.push(tag);
+    out.extend_from_slice(&id.to_le_bytes());
+    if let Settled::Rejected(status) = settled {
+        out.extend_from_slice(&status.to_le_bytes());
+    }
+}
+
+/// The records of a row, in order.
+pub fn read_row(row: &[u8]) -> impl Iterator<Item = Result<Record, RecordError>> {
+    let (mut rest, mut index) = (row, 0);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let read = read_one(rest);
+        index += 1;
+        let Some((record, after)) = read else {
+            rest = &[];
+            return Some(Err(RecordError(index)));
+        };
+        rest = after;
+        Some(Ok(record))
+    })
+}
+
+fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
+    if *octets.first()? == RESERVED {
+        let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
+        return Some((Record::Reserved(Taken::read(record)?), after));
+    }
+    let (head, after) = octets.split_first_chunk::<9>()?;
+    let id = u64::from_le_bytes(*head[1..].first_chunk()?);
+    match head[0] {
+        ACCEPTED => Some((Record::Settled(id, Settled::Accepted), after)),
+        UNKNOWN => Some((Record::Settled(id, Settled::Unknown), after)),
+        REJECTED => {
+            let (status, after) = after.split_first_chunk::<4>()?;
+            Some((Record::Settled(id, Settled::Rejected(u32::from_le_bytes(*status))), after))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut effects = Effects::SLOT;
+        effects.insert(Effects::QUOTA);
+        let taken = Taken {
+            recipient: Msisdn::from_number(19_999_999_999),
+            day: Day::parse("2026-11-24").expect("valid"),
+            effects,
+            account: 513,
+            slot_scope: 0,
+            quota_scope: 2,
+            spread_at_ms: 0,
+        };
+        let mut row = Vec::new();
+        taken.write(&mut row);
+        write_settled(7, Settled::Rejected(0x45), &mut row);
+        write_settled(u64::MAX, Settled::Accepted, &mut row);
+        write_settled(9, Settled::Unknown, &mut row);
+        let records: Result<Vec<_>, _> = read_row(&row).collect();
+        let expected = vec![
+            Record::Reserved(taken),
+            Record::Settled(7, Settled::Rejected(0x45)),
+            Record::Settled(u64::MAX, Settled::Accepted),
+            Record::Settled(9, Settled::Unknown),
+        ];
+        assert_eq!(records, Ok(expected));
+        row.pop();
+        assert_eq!(read_row(&row).last(), Some(Err(RecordError(4))));
+        assert_eq!(read_row(&[99]).last(), Some(Err(RecordError(1))));
+    }
+}

@@ -1,0 +1,191 @@
+//! After a start: the journal is replayed, and what was under way when the
+//! process ended becomes an unknown outcome.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::domain::{Day, LocalTime, Tick};
+use crate::policy::switches::{Switches, UnknownOutcome};
+
+use super::book::{Book, Side};
+use super::file::{DayFile, ReadError, Row};
+use super::journal::Journal;
+use super::names::Names;
+use super::record::{self, Effects, Record, Settled, Taken, read_row};
+use super::reserve::{self, Spreads};
+use super::slot::{SlotKey, Space};
+
+/// What a start found.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Reservations read.
+    pub reservations: u64,
+    /// Slots that are taken today or later.
+    pub slots: u64,
+    /// Messages that were under way when the process ended.
+    pub interrupted: u64,
+    /// Messages whose outcome is unknown, those included.
+    pub unknown: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// The replay in progress.
+pub(super) struct Replay<'a> {
+    switches: &'a Switches,
+    tick: Tick,
+    today: Day,
+    days: Vec<(Day, Arc<Book>)>,
+    open: HashMap<u64, Taken, foldhash::fast::RandomState>,
+    began: Instant,
+    reservations: u64,
+    pub(super) spreads: Spreads,
+    pub(super) unknown: HashMap<u64, Taken>,
+    pub(super) names: Names,
+    pub(super) next_id: u64,
+}
+
+/// Reads the files whose reservations can still matter.
+pub(super) fn replay<'a>(
+    folder: &Path,
+    switches: &'a Switches,
+    tick: Tick,
+) -> Result<Replay<'a>, ReadError> {
+    let today = LocalTime::of(tick.wall).day;
+    let mut replay = Replay {
+        switches,
+        tick,
+        today,
+        days: Vec::new(),
+        open: HashMap::default(),
+        began: Instant::now(),
+        reservations: 0,
+        spreads: Spreads::default(),
+        unknown: HashMap::new(),
+        names: Names::default(),
+        next_id: 1,
+    };
+    // A message scheduled ahead was journalled that many days before its own day.
+    let reach = switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1;
+    for day in DayFile::days(folder)? {
+        if day.number() + reach >= today.number() {
+            let mut names = std::mem::take(&mut replay.names);
+            DayFile::read(folder, day, &mut names, |row| replay.row(day, &row))?;
+            replay.names = names;
+        }
+    }
+    Ok(replay)
+}
+
+impl Replay<'_> {
+    fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
+        let mut id = row.first_id;
+        for record in read_row(&row.records) {
+            match record.map_err(|_| ReadError::Corrupt { day, row: row.first_id.cast_signed() })? {
+                Record::Reserved(taken) => {
+                    self.reserved(id, taken, row);
+                    id += 1;
+                }
+                Record::Settled(id, settled) => self.settled(id, settled),
+            }
+        }
+        self.next_id = self.next_id.max(id);
+        Ok(())
+    }
+
+    fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {
+        // The row's age tells where its places stand in the steady clock's window.
+        taken.spread_at_ms = self.tick.steady_ms - (self.tick.wall.ms() - row.at.ms()).max(0);
+        self.reservations += 1;
+        if taken.day >= self.today {
+            self.apply(&taken);
+        } else {
+            taken.effects.remove(Effects::SLOT);
+        }
+        self.open.insert(id, taken);
+    }
+
+    fn apply(&mut self, taken: &Taken) {
+        let book = self.book(taken.day);
+        let Some(recipient) = taken.recipient else { return };
+        if taken.effects.contains(Effects::SLOT) {
+            book.restore(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
+        }
+        if taken.effects.contains(Effects::QUOTA) {
+            let user = taken.effects.contains(Effects::USER);
+            book.restore_user(
+                taken.quota_scope,
+                user.then(|| SlotKey::new(recipient, taken.quota_scope, Space::Users)),
+            );
+        }
+        if taken.effects.contains(Effects::OWN_QUOTA) {
+            book.count_up(Side::Real, taken.account, u32::MAX);
+        }
+        if taken.effects.contains(Effects::SPREAD) {
+            let window = i64::from(self.switches.spread.window_seconds) * 1000;
+            if taken.spread_at_ms + window > self.tick.steady_ms {
+                self.spreads.real.restore(recipient.prefix(self.switches.spread.digits), taken.spread_at_ms);
+            }
+        }
+    }
+
+    fn settled(&mut self, id: u64, settled: Settled) {
+        match settled {
+            Settled::Accepted => {
+                self.open.remove(&id);
+                self.unknown.remove(&id);
+            }
+            Settled::Rejected(_) => {
+                if let Some(taken) = self.open.remove(&id).filter(|taken| taken.day >= self.today) {
+                    let book = self.book(taken.day);
+                    reserve::give_back(&book, &self.spreads, self.switches, &taken);
+                }
+            }
+            Settled::Unknown => {
+                if let Some(taken) = self.open.remove(&id) {
+                    self.unknown.insert(id, taken);
+                }
+            }
+        }
+    }
+
+    fn book(&mut self, day: Day) -> Arc<Book> {
+        if let Some((_, book)) = self.days.iter().find(|(own, _)| *own == day) {
+            return Arc::clone(book);
+        }
+        let book = Arc::<Book>::default();
+        self.days.push((day, Arc::clone(&book)));
+        book
+    }
+
+    /// What was under way becomes unknown, in the journal too.
+    pub(super) fn finish(&mut self, journal: &Journal, switches: &Switches) -> (Vec<(Day, Arc<Book>)>, Recovered) {
+        let interrupted = self.open.len() as u64;
+        let mut records = Vec::new();
+        let release = switches.dedup.unknown_outcome == UnknownOutcome::Release;
+        for (id, taken) in std::mem::take(&mut self.open) {
+            if release {
+                record::write_settled(id, Settled::Rejected(0), &mut records);
+                let book = self.book(taken.day);
+                reserve::give_back(&book, &self.spreads, self.switches, &taken);
+            } else {
+                record::write_settled(id, Settled::Unknown, &mut records);
+                self.unknown.insert(id, taken);
+            }
+        }
+        if !records.is_empty() {
+            journal.append(&mut records, 0);
+        }
+        let days = std::mem::take(&mut self.days);
+        let summary = Recovered {
+            reservations: self.reservations,
+            slots: days.iter().map(|(_, book)| book.rows()).sum(),
+            interrupted,
+            unknown: self.unknown.len() as u64,
+            elapsed: self.began.elapsed(),
+        };
+        (days, summary)
+    }
+}

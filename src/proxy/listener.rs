@@ -1,0 +1,125 @@
+//! Accepting connections, within bounds.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::gateway::Gateway;
+use super::session::Session;
+use super::{bind, sweep};
+
+/// The SMPP listener of a gateway.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    gateway: Arc<Gateway>,
+    connections: Arc<Connections>,
+}
+
+/// Who is connected, bound or not.
+#[derive(Debug, Default)]
+struct Connections(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection's place; given back when it is dropped.
+#[derive(Debug)]
+struct Place {
+    connections: Arc<Connections>,
+    peer: IpAddr,
+}
+
+impl Listener {
+    /// Listens on an address; port 0 takes any free one.
+    pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, gateway, connections: Arc::default() })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until `stop` is ready, then lets every session finish what is in flight.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let sweeper = tokio::spawn(sweep::run(Arc::downgrade(&self.gateway)));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, peer)) => self.connected(stream, peer.ip()),
+                    // Out of descriptors, most likely: wait for one instead of spinning.
+                    Err(error) => {
+                        tracing::error!(event = "overload", %error, "a connection cannot be accepted");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+            }
+        }
+        self.drain().await;
+        sweeper.abort();
+    }
+
+    fn connected(&self, stream: TcpStream, peer: IpAddr) {
+        let peer = peer.to_canonical();
+        let Some(place) = self.connections.enter(peer, &self.gateway) else {
+            tracing::warn!(event = "overload", peer_ip = %peer, "too many connections; closing");
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        let gateway = Arc::clone(&self.gateway);
+        tokio::spawn(async move {
+            if let Some(bound) = bind::bind(&gateway, stream, peer).await {
+                Session::run(gateway, bound).await;
+            }
+            drop(place);
+        });
+    }
+
+    /// No new binds; what is in flight is waited for, then both sides are taken leave of.
+    async fn drain(&self) {
+        self.gateway.stop();
+        let deadline = tokio::time::Instant::now() + self.gateway.settings.drain_timeout + Duration::from_secs(1);
+        loop {
+            let sessions: Vec<_> = self.gateway.sessions.lock().values().cloned().collect();
+            if sessions.is_empty() || tokio::time::Instant::now() > deadline {
+                return;
+            }
+            for session in sessions {
+                session.stop_reading();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Connections {
+    fn enter(self: &Arc<Self>, peer: IpAddr, gateway: &Gateway) -> Option<Place> {
+        let mut counts = self.0.lock();
+        if counts.values().sum::<usize>() >= gateway.settings.max_connections {
+            return None;
+        }
+        let own = counts.entry(peer).or_default();
+        if *own >= gateway.settings.max_per_address {
+            return None;
+        }
+        *own += 1;
+        Some(Place { connections: Arc::clone(self), peer })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.connections.0.lock();
+        if let Some(own) = counts.get_mut(&self.peer) {
+            *own -= 1;
+            if *own == 0 {
+                counts.remove(&self.peer);
+            }
+        }
+    }
+}

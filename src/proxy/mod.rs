@@ -1,0 +1,17 @@
+//! Floor 3: sessions. [`uplink`] is the path of a message, top to bottom.
+
+mod bind;
+mod downlink;
+mod gateway;
+mod listener;
+mod notes;
+mod outgoing;
+mod session;
+mod sweep;
+mod uplink;
+mod upstream;
+mod window;
+mod wire;
+
+pub use gateway::{Gateway, ProxySettings, Sender, Site};
+pub use listener::Listener;

@@ -1,0 +1,79 @@
+//! Log events about messages, at most one a second for each account and reason.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use crate::domain::{Msisdn, Tick};
+use crate::policy::{Reason, Reasons, Refusal};
+
+/// Least time between two events of one kind, milliseconds.
+const INTERVAL_MS: i64 = 1000;
+
+/// When each reason was logged last and how many came since.
+#[derive(Debug)]
+pub(super) struct Notes {
+    refused: [Note; Reason::ALL.len()],
+    shadow: [Note; Reason::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Note {
+    last_ms: AtomicI64,
+    since: AtomicU32,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        let notes = || std::array::from_fn(|_| Note { last_ms: AtomicI64::new(i64::MIN / 2), since: AtomicU32::new(0) });
+        Self { refused: notes(), shadow: notes() }
+    }
+}
+
+impl Note {
+    /// How many this event stands for; `None` if it is too early for another.
+    fn due(&self, now_ms: i64) -> Option<u32> {
+        let last = self.last_ms.load(Ordering::Relaxed);
+        let count = self.since.fetch_add(1, Ordering::Relaxed) + 1;
+        if now_ms - last < INTERVAL_MS
+            || self.last_ms.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return None;
+        }
+        self.since.store(0, Ordering::Relaxed);
+        Some(count)
+    }
+}
+
+impl Notes {
+    /// A message was refused.
+    pub(super) fn refused(&self, account: &str, to: impl FnOnce() -> Option<Msisdn>, refusal: &Refusal, version: u64, tick: Tick) {
+        let Some(count) = self.refused[refusal.reason.index()].due(tick.steady_ms) else { return };
+        let to_masked = to().map(|to| to.to_string());
+        tracing::info!(
+            event = "message_refused",
+            account,
+            reason = refusal.reason.code(),
+            clause = refusal.reason.clause(),
+            code = refusal.status,
+            to_masked,
+            policy_version = version,
+            count,
+            "message refused"
+        );
+    }
+
+    /// Observed rules would have refused a message.
+    pub(super) fn shadow(&self, account: &str, observed: Reasons, version: u64, tick: Tick) {
+        for reason in observed.iter() {
+            let Some(count) = self.shadow[reason.index()].due(tick.steady_ms) else { continue };
+            tracing::info!(
+                event = "shadow_refusal",
+                account,
+                reason = reason.code(),
+                clause = reason.clause(),
+                policy_version = version,
+                count,
+                "an observed rule would have refused"
+            );
+        }
+    }
+}

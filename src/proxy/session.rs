@@ -1,0 +1,222 @@
+//! One ESME connection and its SMSC connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::domain::Tick;
+use crate::ledger::{Batch, Settled};
+use crate::record::metrics::SmscMetrics;
+use crate::smpp::bind::BindType;
+use crate::smpp::command;
+use crate::smpp::frame::{HEADER, Header};
+
+use super::gateway::{Gateway, Sender, Site};
+use super::window::Window;
+use super::wire::{self, Inbox};
+use super::{downlink, uplink};
+
+/// How long a sender that has gone is waited for in the SMSC's answers.
+const LINGER: Duration = Duration::from_secs(2);
+/// sequence_number of an unbind that the gateway itself sends when it stops; senders count up from 1.
+const OWN_SEQUENCE: u32 = 0x7FFF_FFFE;
+
+/// A bound session; shared by its two tasks and the sweeper.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: u64,
+    pub(super) esme: TcpStream,
+    pub(super) smsc: TcpStream,
+    pub(super) sender: Arc<Sender>,
+    pub(super) site: Arc<Site>,
+    pub(super) bind_type: BindType,
+    pub(super) smsc_metrics: SmscMetrics,
+    /// Held while octets are written to the ESME: both tasks and the sweeper do.
+    pub(super) esme_writer: tokio::sync::Mutex<()>,
+    pub(super) window: Mutex<Window>,
+    room: Notify,
+    full: AtomicBool,
+    heard_esme_ms: AtomicI64,
+    heard_smsc_ms: AtomicI64,
+    partial_since_ms: AtomicI64,
+    end: Mutex<Option<End>>,
+}
+
+/// Who ended a session, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) side: &'static str,
+    pub(super) cause: &'static str,
+}
+
+/// What a finished bind leaves for the session.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) esme: TcpStream,
+    pub(super) smsc: TcpStream,
+    pub(super) sender: Arc<Sender>,
+    pub(super) site: Arc<Site>,
+    pub(super) bind_type: BindType,
+    pub(super) smsc_metrics: SmscMetrics,
+    pub(super) from_esme: Inbox,
+    pub(super) from_smsc: Inbox,
+}
+
+impl Session {
+    fn new(id: u64, bound: Bound, tick: Tick) -> (Self, Inbox, Inbox) {
+        let session = Self {
+            id,
+            esme: bound.esme,
+            smsc: bound.smsc,
+            sender: bound.sender,
+            site: bound.site,
+            bind_type: bound.bind_type,
+            smsc_metrics: bound.smsc_metrics,
+            esme_writer: tokio::sync::Mutex::default(),
+            window: Mutex::default(),
+            room: Notify::new(),
+            full: AtomicBool::new(false),
+            heard_esme_ms: AtomicI64::new(tick.steady_ms),
+            heard_smsc_ms: AtomicI64::new(tick.steady_ms),
+            partial_since_ms: AtomicI64::new(i64::MAX),
+            end: Mutex::new(None),
+        };
+        (session, bound.from_esme, bound.from_smsc)
+    }
+
+    /// Runs both directions until one ends, then settles what is left.
+    pub(super) async fn run(gateway: Arc<Gateway>, bound: Bound) {
+        let (session, from_esme, from_smsc) = Self::new(gateway.session_id(), bound, gateway.ticker.tick());
+        let session = Arc::new(session);
+        gateway.sessions.lock().insert(session.id, Arc::clone(&session));
+        session.sender.metrics.sessions(session.bind_type).inc();
+        let down = tokio::spawn(downlink::run(Arc::clone(&gateway), Arc::clone(&session), from_smsc));
+        let end = uplink::run(&gateway, &session, from_esme).await;
+        session.ended(end);
+        session.linger(&gateway).await;
+        wire::shut(&session.smsc);
+        wire::shut(&session.esme);
+        let _ = down.await; // a panic there has ended the session as well
+        session.settle_rest(&gateway);
+        session.close(&gateway);
+    }
+
+    /// Waits for answers to what a vanished sender left in flight.
+    async fn linger(&self, gateway: &Gateway) {
+        let patience = if gateway.is_stopping() { gateway.settings.drain_timeout } else { LINGER };
+        let deadline = tokio::time::Instant::now() + patience;
+        let smsc_gone = || self.end.lock().is_some_and(|end| end.side == "smsc");
+        while !smsc_gone() && self.window.lock().waiting() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if gateway.is_stopping() && !smsc_gone() {
+            self.unbind().await;
+        }
+    }
+
+    /// Takes leave of both sides when the gateway stops.
+    async fn unbind(&self) {
+        let header =
+            Header { length: HEADER as u32, command_id: command::UNBIND, status: 0, sequence: OWN_SEQUENCE }.octets();
+        let polite = async {
+            let _ = wire::write_one(&self.smsc, &header).await;
+            let _writing = self.esme_writer.lock().await;
+            let _ = wire::write_one(&self.esme, &header).await;
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(500), polite).await;
+    }
+
+    /// What is still in flight has an unknown outcome (P9).
+    pub(super) fn settle_rest(&self, gateway: &Gateway) {
+        let rest = self.window.lock().drain();
+        let mut batch = Batch::default();
+        for flight in &rest {
+            gateway.ledger.settle(&flight.reservation, Settled::Unknown, &self.site.rules.switches, &mut batch);
+        }
+        gateway.ledger.note(&mut batch);
+        if !rest.is_empty() {
+            self.sender.metrics.unknown.inc_by(rest.len() as u64);
+            self.sender.metrics.in_flight.sub(rest.len() as i64);
+            let account = &*self.sender.account.system_id;
+            tracing::warn!(event = "outcome_unknown", session = self.id, account, count = rest.len(), "link ended with messages in flight; they count as sent");
+        }
+    }
+
+    fn close(&self, gateway: &Gateway) {
+        gateway.sessions.lock().remove(&self.id);
+        self.sender.metrics.sessions(self.bind_type).dec();
+        self.sender.leave();
+        let End { side, cause } = self.end.lock().unwrap_or(End { side: "gateway", cause: "stop" });
+        gateway.metrics.session_closes.with_label_values(&[side, cause]).inc();
+        let account = &*self.sender.account.system_id;
+        tracing::info!(event = "session_closed", session = self.id, account, side, cause, "session closed");
+    }
+
+    /// Remembers the first end.
+    pub(super) fn ended(&self, end: End) {
+        self.end.lock().get_or_insert(end);
+    }
+
+    /// Ends the session from outside its tasks.
+    pub(super) fn abort(&self, end: End) {
+        self.ended(end);
+        wire::shut(&self.esme);
+        wire::shut(&self.smsc);
+    }
+
+    /// Lets the sender say no more; what is in flight is waited for.
+    pub(super) fn stop_reading(&self) {
+        self.ended(End { side: "gateway", cause: "stop" });
+        wire::shut_reading(&self.esme);
+    }
+
+    /// Waits while the sender has as much in flight as it may.
+    pub(super) async fn wait_for_room(&self, limit: usize) {
+        while self.window.lock().waiting() >= limit {
+            self.full.store(true, Ordering::SeqCst);
+            if self.window.lock().waiting() < limit {
+                break;
+            }
+            self.room.notified().await;
+        }
+        self.full.store(false, Ordering::SeqCst);
+    }
+
+    /// Something was answered or the link is gone.
+    pub(super) fn make_room(&self) {
+        if self.full.load(Ordering::SeqCst) {
+            self.room.notify_one();
+        }
+    }
+
+    pub(super) fn heard_esme(&self, tick: Tick, partial: bool) {
+        self.heard_esme_ms.store(tick.steady_ms, Ordering::Relaxed);
+        let since = if partial { tick.steady_ms } else { i64::MAX };
+        if !partial || self.partial_since_ms.load(Ordering::Relaxed) == i64::MAX {
+            self.partial_since_ms.store(since, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn heard_smsc(&self, tick: Tick) {
+        self.heard_smsc_ms.store(tick.steady_ms, Ordering::Relaxed);
+    }
+
+    /// Which timer has run out, if any.
+    pub(super) fn overdue(&self, now_ms: i64, gateway: &Gateway) -> Option<End> {
+        let silent = |heard: &AtomicI64| {
+            now_ms - heard.load(Ordering::Relaxed) > gateway.settings.inactivity_timeout.as_millis() as i64
+        };
+        let partial = self.partial_since_ms.load(Ordering::Relaxed);
+        if partial != i64::MAX && now_ms - partial > gateway.settings.session_init_timeout.as_millis() as i64 {
+            return Some(End { side: "esme", cause: "partial_pdu" });
+        }
+        if silent(&self.heard_esme_ms) {
+            return Some(End { side: "esme", cause: "inactivity" });
+        }
+        silent(&self.heard_smsc_ms).then_some(End { side: "smsc", cause: "inactivity" })
+    }
+}

@@ -1,0 +1,61 @@
+//! The timers of all sessions, looked at a few times a second, so that a message
+//! arms no timer and an idle session costs nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ledger::{Batch, Settled};
+use crate::smpp::answer;
+use crate::smpp::command::status;
+use crate::smpp::frame::Header;
+
+use super::gateway::Gateway;
+use super::session::Session;
+use super::window::Flight;
+use super::wire;
+
+/// Looks at the timers until the gateway is dropped.
+pub(super) async fn run(gateway: std::sync::Weak<Gateway>) {
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let sessions: Vec<Arc<Session>> = gateway.sessions.lock().values().cloned().collect();
+        let now_ms = gateway.ticker.tick().steady_ms;
+        for session in sessions {
+            look(&gateway, &session, now_ms);
+        }
+    }
+}
+
+fn look(gateway: &Arc<Gateway>, session: &Arc<Session>, now_ms: i64) {
+    if let Some(end) = session.overdue(now_ms, gateway) {
+        session.abort(end);
+        return;
+    }
+    let before = now_ms - gateway.settings.response_timeout.as_millis() as i64;
+    let due = session.window.lock().expire(before);
+    if !due.is_empty() {
+        tokio::spawn(give_up(Arc::clone(gateway), Arc::clone(session), due));
+    }
+}
+
+/// The response timer has run out: the outcome is unknown, and the sender is told so once (P5, P9).
+async fn give_up(gateway: Arc<Gateway>, session: Arc<Session>, due: Vec<(u32, Flight)>) {
+    let mut batch = Batch::default();
+    let mut answers = Vec::new();
+    for (sequence, flight) in &due {
+        gateway.ledger.settle(&flight.reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
+        let request = Header { length: 0, command_id: flight.command_id, status: 0, sequence: *sequence };
+        answers.extend(answer::refusal(request, status::ESME_RSYSERR));
+    }
+    gateway.ledger.note(&mut batch);
+    session.sender.metrics.unknown.inc_by(due.len() as u64);
+    session.sender.metrics.in_flight.sub(due.len() as i64);
+    session.make_room();
+    let account = &*session.sender.account.system_id;
+    tracing::warn!(event = "outcome_unknown", session = session.id, account, count = due.len(), "no answer of the SMSC in time; the messages count as sent");
+    let _writing = session.esme_writer.lock().await;
+    let _ = wire::write_one(&session.esme, &answers).await; // a dead link ends the session by itself
+}

@@ -1,0 +1,256 @@
+//! The path of a message, from the sender to the SMSC:
+//!
+//! frames → submission → decide → reserve → durable → forward → answer
+//!
+//! (accept and bind come before, in `listener` and `bind`; settle comes after,
+//! in `downlink`). A batch is all whole PDUs that one read brought. Deciding and
+//! reserving happen for each message; waiting and writing once for the batch.
+
+use crate::domain::Tick;
+use crate::ledger::Claim;
+use crate::policy::{self, Reason, Reasons, Refusal};
+use crate::record::Verb;
+use crate::smpp::command::{self, status};
+use crate::smpp::{Header, Submission, answer};
+
+use super::gateway::Gateway;
+use super::outgoing::{Passing, Workspace};
+use super::session::{End, Session};
+use super::window::Flight;
+use super::wire::{self, Inbox};
+
+/// Reads and passes on until the sender, the SMSC or the protocol ends it.
+pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> End {
+    loop {
+        if let Err(end) = batch(gateway, session, &mut inbox).await {
+            return end; // what a pipelined bind left in the inbox is the first batch
+        }
+        session.wait_for_room(gateway.settings.max_in_flight).await;
+        match inbox.fill(&session.esme).await {
+            Ok(0) if inbox.is_partial() => {
+                gateway.metrics.protocol_errors.with_label_values(&["esme", "truncated"]).inc();
+                return End { side: "esme", cause: "truncated" };
+            }
+            Ok(0) => return End { side: "esme", cause: "eof" },
+            Ok(_) => {}
+            Err(_) => return End { side: "esme", cause: "error" },
+        }
+    }
+}
+
+/// One batch down the straight line.
+async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<(), End> {
+    let tick = gateway.ticker.tick();
+    let mut work = Workspace::take();
+    let mut frames = inbox.frames();
+    for (at, frame) in &mut frames {
+        judge(gateway, session, tick, &mut work, at, frame);
+    }
+    let (consumed, bad) = (frames.consumed(), frames.bad);
+
+    durable(gateway, session, tick, &mut work, inbox.octets()).await;
+    depart(gateway, session, tick, &mut work, inbox.octets());
+    forward(gateway, session, &mut work, inbox.octets()).await?;
+    if let Some(length) = bad {
+        gateway.metrics.protocol_errors.with_label_values(&["esme", "bad_length"]).inc();
+        tracing::warn!(event = "protocol_error", session = session.id, leg = "esme", length, "no PDU has this length; closing");
+        work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
+    }
+    answer(session, &work).await?;
+
+    if !work.passing.is_empty() {
+        let added = gateway.ticker.tick().steady_ns - tick.steady_ns;
+        gateway.metrics.added_latency.observe(added as f64 / 1e9);
+    }
+    session.sender.metrics.add(&mut work.tally);
+    work.put_back();
+    inbox.consume(consumed);
+    session.heard_esme(tick, inbox.is_partial());
+    if bad.is_some() { Err(End { side: "esme", cause: "bad_length" }) } else { Ok(()) }
+}
+
+/// What becomes of one PDU: relayed, reserved, or answered here.
+fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, at: usize, frame: &[u8]) {
+    let Some(header) = Header::read(frame) else { return };
+    let octets = at..at + frame.len();
+    match header.command_id {
+        id if command::is_submission(id) => {
+            work.tally.received(Verb::of(id));
+            match line(gateway, session, tick, work, header, frame) {
+                Ok(reservation) => {
+                    if !reservation.observed.is_empty() {
+                        observe(session, tick, work, reservation.observed);
+                    }
+                    work.forward(header, octets, reservation);
+                }
+                Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
+            }
+        }
+        id if relays(id) => work.relay(octets),
+        id if command::is_bind(id) => work.answers.extend(answer::refusal(header, status::ESME_RALYBND)),
+        id if id & command::RESPONSE != 0 => {
+            gateway.metrics.anomalies.with_label_values(&["unknown_answer"]).inc();
+        }
+        _ => {
+            gateway.metrics.protocol_errors.with_label_values(&["esme", "unknown_command"]).inc();
+            work.answers.extend(answer::generic_nack(header.sequence, status::ESME_RINVCMDID));
+        }
+    }
+}
+
+/// submission → decide → reserve. Each step needs what the one before it earned.
+fn line(
+    gateway: &Gateway,
+    session: &Session,
+    tick: Tick,
+    work: &mut Workspace,
+    header: Header,
+    frame: &[u8],
+) -> Result<crate::ledger::Reservation, Refusal> {
+    let (rules, account) = (&session.site.rules, &*session.sender.account);
+    if !session.bind_type.submits() {
+        return Err(denied(header, status::ESME_RINVBNDSTS));
+    }
+    let permit = match Submission::read(frame) {
+        Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
+        Err(fault) => policy::malformed(account, fault, tick.wall)?,
+    };
+    let claim = Claim {
+        account,
+        scopes: session.sender.scopes,
+        throttle: &session.sender.throttle,
+        switches: &rules.switches,
+        tick,
+    };
+    gateway.ledger.reserve(&claim, &permit, &mut work.ledger)
+}
+
+/// Waits for the group commit that covers the batch. Without it nothing leaves.
+async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
+    let reservations = work.passing.iter_mut().map(|one| &mut one.reservation);
+    if gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok() {
+        return;
+    }
+    let switches = &session.site.rules.switches;
+    for one in work.withdraw(|one| one.reservation.is_durable()) {
+        gateway.ledger.undo(&one.reservation, switches, false, &mut work.ledger);
+        let reason = Reason::LedgerUnavailable;
+        let refusal =
+            Refusal { reason, status: session.sender.account.status(reason), also: Reasons::NONE, observed: Reasons::NONE };
+        refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
+    }
+}
+
+/// Enters the batch into the window before its first octet leaves, so that no answer can come too early.
+fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
+    if work.passing.is_empty() {
+        return;
+    }
+    let mut reused = Vec::new();
+    {
+        let mut window = session.window.lock();
+        for (index, Passing { header, reservation, .. }) in work.passing.iter().enumerate() {
+            let flight = Flight {
+                reservation: *reservation,
+                command_id: header.command_id,
+                sent_ms: tick.steady_ms,
+                expired: false,
+            };
+            if window.insert(header.sequence, flight) {
+                work.tally.forwarded(Verb::of(header.command_id));
+            } else {
+                reused.push(index);
+            }
+        }
+    }
+    session.sender.metrics.in_flight.add((work.passing.len() - reused.len()) as i64);
+    if reused.is_empty() {
+        return;
+    }
+    let mut index = 0;
+    let out = work.withdraw(|_| {
+        index += 1;
+        reused.contains(&(index - 1))
+    });
+    for one in out {
+        gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
+        let refusal = denied(one.header, status::ESME_RSYSERR);
+        refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
+    }
+    gateway.ledger.note(&mut work.ledger);
+}
+
+/// One vectored write of the original octets. What the system had not taken when the link broke was never sent.
+async fn forward(gateway: &Gateway, session: &Session, work: &mut Workspace, inbox: &[u8]) -> Result<(), End> {
+    if work.runs.is_empty() {
+        return Ok(());
+    }
+    let Err((written, _)) = wire::write_all(&session.smsc, &mut work.slices(inbox)).await else { return Ok(()) };
+    let mut position = 0;
+    let starts: Vec<_> = work
+        .runs
+        .iter()
+        .map(|run| {
+            let start = position;
+            position += run.len();
+            (run.clone(), start)
+        })
+        .collect();
+    let offset = |at: usize| {
+        starts.iter().find(|(run, _)| run.contains(&at)).map_or(0, |(run, start)| start + at - run.start)
+    };
+    for one in work.passing.iter().filter(|one| offset(one.octets.start) >= written) {
+        if session.window.lock().withdraw(one.header.sequence).is_some() {
+            gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
+            session.sender.metrics.in_flight.dec();
+        }
+    }
+    gateway.ledger.note(&mut work.ledger);
+    Err(End { side: "smsc", cause: "error" })
+}
+
+/// All refusals of the batch leave by this door.
+async fn answer(session: &Session, work: &Workspace) -> Result<(), End> {
+    if work.answers.is_empty() {
+        return Ok(());
+    }
+    let _writing = session.esme_writer.lock().await;
+    wire::write_one(&session.esme, &work.answers).await.map_err(|_| End { side: "esme", cause: "error" })
+}
+
+fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {
+    work.answers.extend(answer::refusal(header, refusal.status));
+    work.tally.refused(refusal.reason);
+    if !refusal.observed.is_empty() {
+        observe(session, tick, work, refusal.observed);
+    }
+    let (account, rules) = (&session.sender.account, &session.site.rules);
+    let to = || policy::recipient_of(frame, rules);
+    session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
+}
+
+fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
+    work.tally.shadow(observed);
+    session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
+}
+
+fn denied(header: Header, status: u32) -> Refusal {
+    let status = if header.command_id & command::RESPONSE == 0 { status } else { status::ESME_RINVCMDID };
+    Refusal { reason: Reason::OperationDenied, status, also: Reasons::NONE, observed: Reasons::NONE }
+}
+
+/// What passes from a sender unread: what carries no message, and answers to the SMSC's own requests.
+const fn relays(command_id: u32) -> bool {
+    matches!(
+        command_id,
+        command::QUERY_SM
+            | command::CANCEL_SM
+            | command::UNBIND
+            | command::ENQUIRE_LINK
+            | command::DELIVER_SM_RESP
+            | command::DATA_SM_RESP
+            | command::UNBIND_RESP
+            | command::ENQUIRE_LINK_RESP
+            | command::GENERIC_NACK
+    )
+}

@@ -1,0 +1,44 @@
+//! The way to the SMSC: its addresses, tried in order.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::record::Metrics;
+use crate::record::metrics::SmscMetrics;
+
+use super::gateway::ProxySettings;
+
+/// The configured addresses with their counters.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    addresses: Vec<(String, SmscMetrics)>,
+    connect_timeout: Duration,
+}
+
+impl Upstream {
+    pub(super) fn new(settings: &ProxySettings, metrics: &Metrics) -> Self {
+        let addresses = settings.smsc.iter().map(|address| (address.clone(), metrics.smsc(address))).collect();
+        Self { addresses, connect_timeout: settings.connect_timeout }
+    }
+
+    /// A connection to the first address that takes one.
+    pub(super) async fn connect(&self, metrics: &Metrics) -> Option<(TcpStream, SmscMetrics)> {
+        for (address, own) in &self.addresses {
+            let cause = match tokio::time::timeout(self.connect_timeout, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true); // an option the system lacks costs latency only
+                    own.up.set(1);
+                    return Some((stream, own.clone()));
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => "refused",
+                Ok(Err(_)) => "other",
+                Err(_) => "timeout",
+            };
+            metrics.connect_failed(address, cause);
+            tracing::warn!(event = "smsc_down", smsc = address.as_str(), cause, "the SMSC cannot be reached");
+        }
+        None
+    }
+}

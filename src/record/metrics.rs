@@ -1,0 +1,246 @@
+//! The metric families (`docs/metrics.md` lists them). Labels come from the
+//! configuration and from closed sets, never from the wire; every child is
+//! resolved before the path of a message.
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::ledger::CommitObserver;
+use crate::policy::Ruleset;
+use crate::smpp::command::status;
+
+use super::sender::SenderMetrics;
+
+/// Every family, registered.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub(super) received: IntCounterVec,
+    pub(super) forwarded: IntCounterVec,
+    pub(super) refused: IntCounterVec,
+    pub(super) settled: IntCounterVec,
+    pub(super) shadow: IntCounterVec,
+    pub(super) in_flight: IntGaugeVec,
+    pub(super) sessions: IntGaugeVec,
+    pub(super) session_limit: IntGaugeVec,
+    pub(super) binds: IntCounterVec,
+    pub(super) quota_used: IntGaugeVec,
+    pub(super) quota_limit: IntGaugeVec,
+    pub(super) throttle_limit: IntGaugeVec,
+    /// Why sessions ended, by the side that began it.
+    pub session_closes: IntCounterVec,
+    /// Malformed input, by leg and kind.
+    pub protocol_errors: IntCounterVec,
+    /// Answers that fit no request.
+    pub anomalies: IntCounterVec,
+    /// From whole PDUs read to handed upstream, one observation a batch.
+    pub added_latency: Histogram,
+    smsc_response: HistogramVec,
+    smsc_responses: IntCounterVec,
+    smsc_up: IntGaugeVec,
+    smsc_connect_failures: IntCounterVec,
+    commit_duration: Histogram,
+    commit_rows: Histogram,
+    ledger_errors: IntCounterVec,
+    /// Slots by state.
+    pub ledger_rows: IntGaugeVec,
+    /// Whether submissions may pass as far as the ledger is concerned.
+    pub ledger_trusted: IntGauge,
+    /// Whether each component is ready, as `/readyz` tells.
+    pub ready: IntGaugeVec,
+    policy_version: IntGauge,
+    /// Seconds since 1970 of the last good load.
+    pub config_loaded: Gauge,
+}
+
+/// The SMSC's part, resolved for one address.
+#[derive(Clone, Debug)]
+pub struct SmscMetrics {
+    /// From handed upstream to the answer.
+    pub response: Histogram,
+    /// 1 while the last connect worked.
+    pub up: IntGauge,
+    by_status: [IntCounter; STATUSES.len()],
+}
+
+const STATUSES: [&str; 8] =
+    ["ok", "throttled", "queue_full", "system_error", "bad_destination", "bad_source", "submit_failed", "other"];
+
+impl Metrics {
+    /// All families, with zero for every known label.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let r = Families(&registry);
+        let millis = |from: f64| prometheus::exponential_buckets(from, 2.0, 15);
+        let metrics = Self {
+            received: r.counters("messages_received_total", "Submissions read on bound sessions", &["account", "verb"])?,
+            forwarded: r.counters("messages_forwarded_total", "Submissions handed whole to the SMSC", &["account", "verb"])?,
+            refused: r.counters("messages_refused_total", "Submissions answered by the gateway", &["account", "reason"])?,
+            settled: r.counters("messages_settled_total", "Forwarded submissions by outcome", &["account", "outcome"])?,
+            shadow: r.counters("shadow_refusals_total", "Messages an observed rule would have refused", &["account", "rule"])?,
+            in_flight: r.gauges("messages_in_flight", "Forwarded, not settled", &["account"])?,
+            sessions: r.gauges("sessions", "Sessions bound now", &["account", "bind"])?,
+            session_limit: r.gauges("session_limit", "Sessions allowed", &["account"])?,
+            binds: r.counters("binds_total", "Bind attempts", &["account", "result"])?,
+            quota_used: r.gauges("quota_used_recipients", "Subscribers counted today", &["account"])?,
+            quota_limit: r.gauges("quota_limit_recipients", "Subscribers allowed a day", &["account"])?,
+            throttle_limit: r.gauges("throttle_limit_messages_per_second", "The account's rate", &["account"])?,
+            session_closes: r.counters("session_closes_total", "Ended sessions", &["side", "cause"])?,
+            protocol_errors: r.counters("protocol_errors_total", "Malformed input", &["leg", "kind"])?,
+            anomalies: r.counters("anomalies_total", "Answers that fit no request", &["kind"])?,
+            added_latency: r.histogram("added_latency_seconds", "From read to handed upstream, per batch", millis(25e-6)?)?,
+            smsc_response: r.histograms("smsc_response_seconds", "From handed upstream to the answer", &["smsc"], millis(250e-6)?)?,
+            smsc_responses: r.counters("smsc_responses_total", "Answers of the SMSC", &["smsc", "status"])?,
+            smsc_up: r.gauges("smsc_up", "Whether the last connect and bind worked", &["smsc"])?,
+            smsc_connect_failures: r.counters("smsc_connect_failures_total", "Failed connects", &["smsc", "cause"])?,
+            commit_duration: r.histogram("ledger_commit_duration_seconds", "Write and sync of a group commit", millis(5e-6)?)?,
+            commit_rows: r.histogram("ledger_commit_rows", "Reservations of a group commit", prometheus::exponential_buckets(1.0, 4.0, 9)?)?,
+            ledger_errors: r.counters("ledger_errors_total", "Failed commits", &["kind"])?,
+            ledger_rows: r.gauges("ledger_rows", "Slots of today by state", &["state"])?,
+            ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
+            ready: r.gauges("ready", "1 while the component is ready", &["component"])?,
+            policy_version: r.gauge("policy_version", "Version of the policy in force")?,
+            config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
+            registry: registry.clone(),
+        };
+        metrics.zero(&r)?;
+        Ok(metrics)
+    }
+
+    fn zero(&self, r: &Families<'_>) -> Result<(), prometheus::Error> {
+        r.gauges("build_info", "The build", &["version"])?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for kind in ["late_accept", "duplicate_answer", "unknown_answer", "wrong_answer_type"] {
+            self.anomalies.with_label_values(&[kind]);
+        }
+        for kind in ["io", "full", "corrupt", "lock"] {
+            self.ledger_errors.with_label_values(&[kind]);
+        }
+        for kind in ["bad_length", "not_smpp", "not_bound", "unknown_command", "truncated"] {
+            for leg in ["esme", "smsc"] {
+                self.protocol_errors.with_label_values(&[leg, kind]);
+            }
+        }
+        for result in ["unknown_account", "wrong_network", "malformed"] {
+            self.binds.with_label_values(&["unknown", result]);
+        }
+        self.ledger_trusted.set(1);
+        Ok(())
+    }
+
+    /// Children for every account of a ruleset, by account id.
+    pub fn senders(&self, rules: &Ruleset) -> Vec<SenderMetrics> {
+        self.policy_version.set(rules.version.cast_signed());
+        rules.accounts.iter().map(|account| SenderMetrics::new(self, account, rules.switches.quota.users)).collect()
+    }
+
+    /// Children for one SMSC address.
+    pub fn smsc(&self, address: &str) -> SmscMetrics {
+        for cause in ["refused", "timeout", "other"] {
+            self.smsc_connect_failures.with_label_values(&[address, cause]);
+        }
+        SmscMetrics {
+            response: self.smsc_response.with_label_values(&[address]),
+            up: self.smsc_up.with_label_values(&[address]),
+            by_status: STATUSES.map(|status| self.smsc_responses.with_label_values(&[address, status])),
+        }
+    }
+
+    /// A bind that named no configured account.
+    pub fn bind_of_unknown(&self, result: &'static str) {
+        self.binds.with_label_values(&["unknown", result]).inc();
+    }
+
+    /// A connect to the SMSC that failed.
+    pub fn connect_failed(&self, address: &str, cause: &'static str) {
+        self.smsc_connect_failures.with_label_values(&[address, cause]).inc();
+        self.smsc_up.with_label_values(&[address]).set(0);
+    }
+
+    /// Text format 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl SmscMetrics {
+    /// Counts an answer by its command_status.
+    pub fn answered(&self, command_status: u32) {
+        let index = match command_status {
+            status::ESME_ROK => 0,
+            status::ESME_RTHROTTLED => 1,
+            status::ESME_RMSGQFUL => 2,
+            status::ESME_RSYSERR => 3,
+            status::ESME_RINVDSTADR => 4,
+            status::ESME_RINVSRCADR => 5,
+            status::ESME_RSUBMITFAIL => 6,
+            _ => 7,
+        };
+        self.by_status[index].inc();
+    }
+}
+
+impl CommitObserver for Metrics {
+    fn committed(&self, elapsed: Duration, rows: u64) {
+        self.commit_duration.observe(elapsed.as_secs_f64());
+        self.commit_rows.observe(rows as f64);
+        self.ledger_trusted.set(1);
+    }
+
+    fn failed(&self, error: &rusqlite::Error) {
+        use rusqlite::ErrorCode;
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "full",
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "corrupt",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "lock",
+            _ => "io",
+        };
+        self.ledger_errors.with_label_values(&[kind]).inc();
+        self.ledger_trusted.set(0);
+        tracing::error!(event = "ledger_error", kind, error = %error, "the journal cannot be written; submissions are refused");
+    }
+}
+
+/// Registers families under the one prefix.
+struct Families<'a>(&'a Registry);
+
+impl Families<'_> {
+    fn add<C: prometheus::core::Collector + Clone + 'static>(&self, family: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(format!("smsluice_{name}"), help)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Self::opts(name, help), labels)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Self::opts(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.add(Gauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Result<Histogram, prometheus::Error> {
+        let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets };
+        self.add(Histogram::with_opts(opts)?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: Vec<f64>) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets };
+        self.add(HistogramVec::new(opts, labels)?)
+    }
+}

@@ -1,0 +1,172 @@
+//! One account's counters, resolved once, and a batch's tally of them.
+
+use prometheus::{IntCounter, IntGauge};
+
+use crate::policy::{Account, Reason, Reasons, Rule};
+use crate::smpp::bind::BindType;
+use crate::smpp::command;
+
+use super::metrics::Metrics;
+
+/// The submissions, as labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verb {
+    /// submit_sm.
+    SubmitSm,
+    /// submit_multi.
+    SubmitMulti,
+    /// data_sm.
+    DataSm,
+    /// replace_sm.
+    ReplaceSm,
+    /// broadcast_sm.
+    BroadcastSm,
+}
+
+const VERBS: [&str; 5] = ["submit_sm", "submit_multi", "data_sm", "replace_sm", "broadcast_sm"];
+const BINDS: [BindType; 3] = [BindType::Transmitter, BindType::Receiver, BindType::Transceiver];
+/// How binds of a configured account end.
+const BIND_RESULTS: [&str; 6] =
+    ["accepted", "wrong_network", "too_many_sessions", "smsc_refused", "smsc_down", "smsc_silent"];
+
+/// One account's children of every family.
+#[derive(Debug)]
+pub struct SenderMetrics {
+    received: [IntCounter; VERBS.len()],
+    forwarded: [IntCounter; VERBS.len()],
+    refused: [IntCounter; Reason::ALL.len()],
+    shadow: [IntCounter; Rule::COUNT],
+    sessions: [IntGauge; 3],
+    binds: [IntCounter; BIND_RESULTS.len()],
+    /// Taken by the SMSC.
+    pub accepted: IntCounter,
+    /// Refused by the SMSC.
+    pub rejected: IntCounter,
+    /// Never answered.
+    pub unknown: IntCounter,
+    /// Forwarded and not settled.
+    pub in_flight: IntGauge,
+    /// Subscribers counted today for the account's quota scope.
+    pub quota_used: IntGauge,
+}
+
+/// What one batch adds to the counters.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    received: [u32; VERBS.len()],
+    forwarded: [u32; VERBS.len()],
+    refused: [u32; Reason::ALL.len()],
+    shadow: [u32; Rule::COUNT],
+    any_refused: bool,
+    any_shadow: bool,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            received: [0; VERBS.len()],
+            forwarded: [0; VERBS.len()],
+            refused: [0; Reason::ALL.len()],
+            shadow: [0; Rule::COUNT],
+            any_refused: false,
+            any_shadow: false,
+        }
+    }
+}
+
+impl Verb {
+    /// The verb of a submission's command_id; submit_sm for anything else.
+    pub const fn of(command_id: u32) -> Self {
+        match command_id {
+            command::SUBMIT_MULTI => Self::SubmitMulti,
+            command::DATA_SM => Self::DataSm,
+            command::REPLACE_SM => Self::ReplaceSm,
+            command::BROADCAST_SM => Self::BroadcastSm,
+            _ => Self::SubmitSm,
+        }
+    }
+}
+
+impl SenderMetrics {
+    pub(super) fn new(metrics: &Metrics, account: &Account, quota: u32) -> Self {
+        let id = &*account.system_id;
+        metrics.session_limit.with_label_values(&[id]).set(i64::from(account.sessions));
+        metrics.throttle_limit.with_label_values(&[id]).set(i64::from(account.rate.per_second));
+        metrics.quota_limit.with_label_values(&[id]).set(i64::from(account.daily_users.unwrap_or(quota)));
+        let settled = |outcome| metrics.settled.with_label_values(&[id, outcome]);
+        Self {
+            received: VERBS.map(|verb| metrics.received.with_label_values(&[id, verb])),
+            forwarded: VERBS.map(|verb| metrics.forwarded.with_label_values(&[id, verb])),
+            refused: Reason::ALL.map(|reason| metrics.refused.with_label_values(&[id, reason.code()])),
+            shadow: Rule::ALL.map(|rule| metrics.shadow.with_label_values(&[id, rule.code()])),
+            sessions: BINDS.map(|bind| metrics.sessions.with_label_values(&[id, bind.code()])),
+            binds: BIND_RESULTS.map(|result| metrics.binds.with_label_values(&[id, result])),
+            accepted: settled("accepted"),
+            rejected: settled("rejected"),
+            unknown: settled("unknown"),
+            in_flight: metrics.in_flight.with_label_values(&[id]),
+            quota_used: metrics.quota_used.with_label_values(&[id]),
+        }
+    }
+
+    /// The gauge of sessions of a bind type.
+    pub fn sessions(&self, bind: BindType) -> &IntGauge {
+        match bind {
+            BindType::Transmitter => &self.sessions[0],
+            BindType::Receiver => &self.sessions[1],
+            BindType::Transceiver => &self.sessions[2],
+        }
+    }
+
+    /// Counts a bind; `result` is one of the closed set, else it counts as the last.
+    pub fn bind(&self, result: &'static str) {
+        let index = BIND_RESULTS.iter().position(|own| *own == result).unwrap_or(BIND_RESULTS.len() - 1);
+        self.binds[index].inc();
+    }
+
+    /// Adds a batch's tally and empties it.
+    pub fn add(&self, tally: &mut Tally) {
+        let sum = |counters: &[IntCounter], numbers: &mut [u32]| {
+            for (counter, number) in counters.iter().zip(numbers) {
+                if *number > 0 {
+                    counter.inc_by(u64::from(std::mem::take(number)));
+                }
+            }
+        };
+        sum(&self.received, &mut tally.received);
+        sum(&self.forwarded, &mut tally.forwarded);
+        if std::mem::take(&mut tally.any_refused) {
+            sum(&self.refused, &mut tally.refused);
+        }
+        if std::mem::take(&mut tally.any_shadow) {
+            sum(&self.shadow, &mut tally.shadow);
+        }
+    }
+}
+
+impl Tally {
+    /// A submission was read.
+    pub const fn received(&mut self, verb: Verb) {
+        self.received[verb as usize] += 1;
+    }
+
+    /// A submission goes to the SMSC.
+    pub const fn forwarded(&mut self, verb: Verb) {
+        self.forwarded[verb as usize] += 1;
+    }
+
+    /// A submission is answered here.
+    pub const fn refused(&mut self, reason: Reason) {
+        self.refused[reason.index()] += 1;
+        self.any_refused = true;
+    }
+
+    /// Observed rules would have refused.
+    pub fn shadow(&mut self, observed: Reasons) {
+        for rule in observed.iter().filter_map(Rule::of) {
+            self.shadow[rule as usize] += 1;
+            self.any_shadow = true;
+        }
+    }
+}
