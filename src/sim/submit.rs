@@ -226,6 +226,8 @@ mod tests {
         assert_eq!((read.destination.digits, read.schedule), (&b"13856000001"[..], &b"261124140000032+"[..]));
         let long = SubmitSpec::new("6202", "13856000001", &"长".repeat(200)).submit_sm(8);
         assert_eq!(Submission::read(&long).expect("sound").tlvs.get(MESSAGE_PAYLOAD).map(<[u8]>::len), Some(400));
-        assert!(Submission::read(&spec.data_sm(9)).is_ok());
+        let data = spec.data_sm(9);
+        let data = crate::sim::pdu::Message::data_sm(&data).expect("sound");
+        assert_eq!((data.destination, data.registered_delivery), (&b"\x01\x0113856000001"[..], 1));
     }
 }

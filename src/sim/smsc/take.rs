@@ -140,7 +140,7 @@ fn scheduled_day(schedule: &[u8], now: LocalTime) -> Option<Day> {
     let schedule: &[u8; 16] = schedule.try_into().ok()?;
     let pair = |at: usize| {
         let (tens, ones) = (schedule[2 * at].checked_sub(b'0')?, schedule[2 * at + 1].checked_sub(b'0')?);
-        (tens < 10 && ones < 10).then_some(i8::try_from(tens * 10 + ones).ok()?)
+        (tens < 10 && ones < 10).then(|| (tens * 10 + ones) as i8)
     };
     let (year, month, day, hour, minute, second) = (pair(0)?, pair(1)?, pair(2)?, pair(3)?, pair(4)?, pair(5)?);
     if schedule[15] == b'R' {
