@@ -18,10 +18,12 @@
 
 pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod domain;
 pub mod ledger;
 pub mod policy;
 pub mod proxy;
 pub mod record;
+pub mod sim;
 pub mod smpp;
 pub mod traffic;

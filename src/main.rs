@@ -1,1 +1,7 @@
-fn main() {}
+//! The `smsluice` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smsluice::cli::main()
+}
