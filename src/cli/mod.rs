@@ -1,0 +1,3 @@
+//! Floor 5: one subcommand a file.
+
+pub mod check;
