@@ -1,0 +1,193 @@
+//! From a folder to a [`Configuration`], or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Moment, Msisdn};
+use crate::policy::Ruleset;
+use crate::policy::calendar::Calendar;
+use crate::policy::regions::Regions;
+use crate::policy::switches::Switches;
+
+use super::accounts::{self, Accounts, Context, Customers};
+use super::catalogue::{Key, POLICY, SETTINGS, Values};
+use super::document::Document;
+use super::environment::{self, Overrides};
+use super::layer::{Layer, Origin};
+use super::problem::{Problem, Problems};
+use super::settings::Settings;
+use super::table::{self, Columns};
+use super::{holidays, regions, switches};
+
+/// A folder that can be used.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The folder.
+    pub dir: PathBuf,
+    /// `smsluice.toml` under the environment.
+    pub settings: Settings,
+    /// Everything a decision depends on; version 1, for the owner to count up.
+    pub ruleset: Ruleset,
+    /// What somebody should look at.
+    pub warnings: Vec<Problem>,
+    /// Where every key of `smsluice.toml` and `policy.toml` was set, those left at their default excluded.
+    pub origins: BTreeMap<String, Origin>,
+    /// Rows of the overlay.
+    pub overlay_rows: usize,
+}
+
+/// Loads a folder under the environment of this process. `now` says which years the calendar must cover.
+pub fn load(dir: &Path, now: Moment) -> Result<Configuration, Problems> {
+    load_with_env(dir, &environment::of_process(), now)
+}
+
+/// Loads a folder under an environment.
+pub fn load_with_env(
+    dir: &Path,
+    environment: &BTreeMap<String, String>,
+    now: Moment,
+) -> Result<Configuration, Problems> {
+    let mut problems = Vec::new();
+    let mut overrides = Overrides::select(environment, &mut problems);
+    let mut loading = Loading { dir, now, problems, origins: BTreeMap::new() };
+    let settings = loading.settings(&mut overrides);
+    let switches = loading.switches(&mut overrides);
+    let (regions, overlay_rows) = loading.regions(&switches);
+    let calendar = loading.calendar(&switches);
+    let accounts = loading.accounts(&switches, &regions);
+    let mut problems = Problems(loading.problems);
+    problems.sort();
+    if problems.errors() > 0 {
+        return Err(problems);
+    }
+    let Accounts { accounts, by_system_id, units } = accounts;
+    let ruleset = Ruleset { version: 1, switches, accounts, by_system_id, units, regions, calendar };
+    let (warnings, origins) = (problems.0, loading.origins);
+    Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows })
+}
+
+struct Loading<'a> {
+    dir: &'a Path,
+    now: Moment,
+    problems: Vec<Problem>,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Loading<'_> {
+    /// A file's name for people, and its text; what cannot be read is reported.
+    fn text(&mut self, name: &str) -> (String, Option<String>) {
+        text(self.dir, name, &mut self.problems)
+    }
+
+    fn settings(&mut self, overrides: &mut Overrides) -> Settings {
+        let (file, text) = self.text("smsluice.toml");
+        let text = text.unwrap_or_default();
+        let document = Document::parse(&file, &text, &mut self.problems);
+        let mut layer = Layer::new(document, overrides, SETTINGS);
+        let mut settings: Settings = layer.decode(&mut self.problems);
+        settings.check(&layer, &mut self.problems);
+        self.origins(&layer, SETTINGS, &[]);
+        settings.ledger.path = self.dir.join(&settings.ledger.path);
+        settings
+    }
+
+    fn switches(&mut self, overrides: &mut Overrides) -> Switches {
+        let (file, text) = self.text("policy.toml");
+        let text = text.unwrap_or_default();
+        let document = Document::parse(&file, &text, &mut self.problems);
+        let mut layer = Layer::new(document, overrides, POLICY);
+        let mut switches: Switches = layer.decode(&mut self.problems);
+        switches::check(&layer, &mut switches, &mut self.problems);
+        let modes = switches.mode.keys().map(|code| ("mode", code));
+        let entries = modes.chain(switches.status.keys().map(|code| ("status", code)));
+        let entries: Vec<String> = entries.map(|(table, code)| format!("{table}.{code}")).collect();
+        self.origins(&layer, POLICY, &entries);
+        switches
+    }
+
+    fn origins(&mut self, layer: &Layer<'_>, keys: &[Key], entries: &[String]) {
+        let whole = keys.iter().filter(|key| !matches!(key.values, Values::Table(..))).map(|key| key.path);
+        for path in whole.chain(entries.iter().map(String::as_str)) {
+            let origin = layer.origin(path);
+            if origin != Origin::Default {
+                self.origins.insert(path.to_owned(), origin);
+            }
+        }
+    }
+
+    fn regions(&mut self, switches: &Switches) -> (Regions, usize) {
+        let (file, text) = self.text("cities.csv");
+        let cities = text.map(|text| regions::cities(&file, &text, &mut self.problems)).unwrap_or_default();
+        let mut regions = Regions::new(cities);
+        // Without cities every row of the other tables would be a problem of its own.
+        if regions.cities().is_empty() {
+            return (regions, 0);
+        }
+        if let (file, Some(text)) = self.text("segments.csv") {
+            regions::segments(&file, &text, &mut regions, &mut self.problems);
+        }
+        let mut rows = 0;
+        if let Some(name) = &switches.region.overlay
+            && let (file, Some(text)) = self.text(name)
+        {
+            rows = regions::overlay(&file, &text, &mut regions, &mut self.problems);
+        }
+        (regions, rows)
+    }
+
+    fn calendar(&mut self, switches: &Switches) -> Calendar {
+        let (file, text) = self.text("holidays.csv");
+        let Some(text) = text else { return Calendar::default() };
+        holidays::calendar(&file, &text, &switches.holiday, self.now, &mut self.problems)
+    }
+
+    fn accounts(&mut self, switches: &Switches, regions: &Regions) -> Accounts {
+        let (file, text) = self.text("accounts.toml");
+        let Some(text) = text else { return Accounts::default() };
+        let mut document = Document::parse(&file, &text, &mut self.problems);
+        let customers = |name: &str, problems: &mut Vec<Problem>| customers(self.dir, name, problems);
+        let context = Context { switches, regions, customers: &customers };
+        accounts::read(&mut document, &context, &mut self.problems)
+    }
+}
+
+/// A file's name for people, and its text; what cannot be read is reported.
+fn text(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> (String, Option<String>) {
+    let path = dir.join(name);
+    let file = path.display().to_string();
+    let octets = match std::fs::read(&path) {
+        Ok(octets) => octets,
+        Err(error) => {
+            let hint = "a configuration is a folder of smsluice.toml, policy.toml, accounts.toml and CSV tables";
+            problems.push(Problem::error(&file, "file", format!("cannot be read: {error}")).hint(hint));
+            return (file, None);
+        }
+    };
+    match String::from_utf8(octets) {
+        // Spreadsheets begin their CSV files with a byte order mark.
+        Ok(text) => (file, Some(text.trim_start_matches('\u{FEFF}').to_owned())),
+        Err(_) => {
+            problems.push(Problem::error(&file, "file", "is not UTF-8").hint("save it as UTF-8"));
+            (file, None)
+        }
+    }
+}
+
+/// A manager's customers; the numbers themselves never reach a message.
+fn customers(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Customers> {
+    let (file, text) = text(dir, name, problems);
+    let mut customers = Customers::default();
+    let columns = Columns { required: &["number"], optional: &["name", "note"] };
+    table::read(&file, &text?, &columns, problems, |row| {
+        let number = Msisdn::parse(0, 0, row.get("number").as_bytes(), false);
+        customers.insert(number.map_err(|error| row.problem("number", error.to_string()))?);
+        Ok(())
+    });
+    if customers.is_empty() {
+        problems.push(
+            Problem::error(&file, "rows", "the list holds no customer")
+                .hint("remove `customers` to allow all of the city"),
+        );
+    }
+    Some(customers)
+}

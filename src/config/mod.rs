@@ -1,0 +1,28 @@
+//! Floor 4: settings. A configuration is a folder; loading it gives everything
+//! the gateway needs, or every problem it has with file, line, key and advice.
+//! A folder with a single error is refused as a whole (promise P10).
+
+mod accounts;
+pub mod catalogue;
+mod document;
+mod effective;
+mod environment;
+mod holidays;
+mod layer;
+mod load;
+mod modes;
+mod problem;
+pub mod reference;
+mod regions;
+pub mod settings;
+mod sources;
+mod suggest;
+mod switches;
+mod table;
+
+pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force};
+pub use environment::PREFIX as ENVIRONMENT_PREFIX;
+pub use layer::Origin;
+pub use load::{Configuration, load, load_with_env};
+pub use problem::{Excerpt, Problem, Problems, Severity};
+pub use settings::Settings;
