@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
+
 use super::mode::Mode;
 
 /// All switches.
@@ -380,28 +382,6 @@ pub struct EncodingSwitches {
     pub dc0: DefaultAlphabet,
     /// What data_coding 15 means.
     pub dc15: Dc15,
-}
-
-/// What octets under data_coding 0 are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DefaultAlphabet {
-    /// GSM 03.38, one octet a character, extension table by escape.
-    Gsm7,
-    /// ISO 8859-1.
-    Latin1,
-    /// GB18030.
-    Gbk,
-}
-
-/// What data_coding 15 means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dc15 {
-    /// GB18030, as in CMPP.
-    Gbk,
-    /// Nothing: refused.
-    Refuse,
 }
 
 /// TLVs, section 4.
