@@ -8,9 +8,10 @@ use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Plan, Running, StartError};
-use crate::config::{Configuration, LogFormat, LogSettings};
+use crate::config::Configuration;
+use crate::config::settings::{LogFormat, LogSettings};
 use crate::domain::{Clock, Moment};
-use crate::ledger::{Durability, LedgerSettings};
+use crate::ledger::LedgerSettings;
 use crate::proxy::ProxySettings;
 
 /// Exit code for a configuration that does not validate; a service manager must not restart on it.
@@ -121,10 +122,7 @@ pub(super) fn plan(configuration: Configuration, clock: Clock) -> Plan {
         },
         ledger: LedgerSettings {
             path: settings.ledger.path,
-            durability: match settings.ledger.durability {
-                crate::config::Durability::Power => Durability::Power,
-                crate::config::Durability::Process => Durability::Process,
-            },
+            durability: settings.ledger.durability,
         },
         rules: configuration.ruleset,
         clock,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ledger::Durability;
+
 use super::layer::Layer;
 use super::problem::Problem;
 
@@ -84,16 +86,6 @@ pub struct LedgerSettings {
 pub enum Backend {
     /// Memory and a journal beside the process.
     Embedded,
-}
-
-/// When a slot counts as taken (promise P3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// Synced to disk.
-    Power,
-    /// Written; survives the end of the process, not the loss of power.
-    Process,
 }
 
 /// `[admin]`

@@ -113,7 +113,7 @@ fn load(given: Option<&Path>, folder: &Folder) -> Result<Configuration, String> 
 fn smsc_settings(clock: Clock) -> SmscSettings {
     let behaviour = Behaviour {
         latency: Latency { from: Duration::from_millis(3), to: Duration::from_millis(15) },
-        receipts: Some(Receipts { after: Duration::from_millis(800), ..Receipts::default() }),
+        receipts: Some(Receipts { delay: Latency { from: Duration::from_millis(500), to: Duration::from_millis(900) }, ..Receipts::default() }),
         ..Behaviour::default()
     };
     SmscSettings { clock, behaviour, ..SmscSettings::default() }
