@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
+use crate::config::Configuration;
 use crate::domain::{Clock, Ticker};
 use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;
@@ -72,6 +73,31 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
+}
+
+impl Plan {
+    /// What a configuration says, as the parts want it.
+    pub fn new(configuration: Configuration, clock: Clock) -> Self {
+        let settings = configuration.settings;
+        Self {
+            listen: settings.listen.smpp,
+            admin: settings.admin.listen,
+            proxy: ProxySettings {
+                smsc: settings.smsc.address.iter().map(ToString::to_string).collect(),
+                connect_timeout: settings.smsc.connect_timeout,
+                response_timeout: settings.smsc.response_timeout,
+                session_init_timeout: settings.listen.session_init_timeout,
+                inactivity_timeout: settings.listen.inactivity_timeout,
+                max_connections: settings.listen.max_connections as usize,
+                max_per_address: settings.listen.max_per_address as usize,
+                max_in_flight: settings.listen.max_in_flight as usize,
+                drain_timeout: Duration::from_secs(10),
+            },
+            ledger: LedgerSettings { path: settings.ledger.path, durability: settings.ledger.durability },
+            rules: configuration.ruleset,
+            clock,
+        }
+    }
 }
 
 impl Running {

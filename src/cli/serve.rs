@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,8 +10,6 @@ use crate::app::{Plan, Running, StartError};
 use crate::config::Configuration;
 use crate::config::settings::{LogFormat, LogSettings};
 use crate::domain::{Clock, Moment};
-use crate::ledger::LedgerSettings;
-use crate::proxy::ProxySettings;
 
 /// Exit code for a configuration that does not validate; a service manager must not restart on it.
 const BAD_CONFIGURATION: u8 = 78;
@@ -76,7 +73,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
-    let running = match Running::start(plan(configuration, clock)).await {
+    let running = match Running::start(Plan::new(configuration, clock)).await {
         Ok(running) => running,
         Err(error) => {
             tracing::error!(event = "start_failed", "{error}");
@@ -103,36 +100,13 @@ async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the configuration says, as the parts want it.
-pub(super) fn plan(configuration: Configuration, clock: Clock) -> Plan {
-    let settings = configuration.settings;
-    Plan {
-        listen: settings.listen.smpp,
-        admin: settings.admin.listen,
-        proxy: ProxySettings {
-            smsc: settings.smsc.address.iter().map(ToString::to_string).collect(),
-            connect_timeout: settings.smsc.connect_timeout,
-            response_timeout: settings.smsc.response_timeout,
-            session_init_timeout: settings.listen.session_init_timeout,
-            inactivity_timeout: settings.listen.inactivity_timeout,
-            max_connections: settings.listen.max_connections as usize,
-            max_per_address: settings.listen.max_per_address as usize,
-            max_in_flight: settings.listen.max_in_flight as usize,
-            drain_timeout: Duration::from_secs(10),
-        },
-        ledger: LedgerSettings {
-            path: settings.ledger.path,
-            durability: settings.ledger.durability,
-        },
-        rules: configuration.ruleset,
-        clock,
-    }
-}
-
 fn start_log(settings: &LogSettings) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first log.
     let _ = match settings.format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

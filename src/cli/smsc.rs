@@ -152,7 +152,7 @@ impl Args {
             listen: self.listen,
             seed: self.seed,
             system_id: self.system_id.clone(),
-            clock: self.clock_start.unwrap_or(Clock::System),
+            clock: self.clock_start.clone().unwrap_or(Clock::System),
             journal: self.journal.clone(),
             memory: 0,
             recipients: !self.no_recipients,

@@ -1,6 +1,8 @@
 //! Time as a value that is handed in. Only the assembly asks the machine.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A point in time, milliseconds since 1970-01-01T00:00:00Z.
@@ -8,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Moment(i64);
 
 /// Where the present comes from: the machine's clock, or one that was set at
-/// the start and runs on (for demonstrations and tests, `--clock-start`).
-#[derive(Clone, Copy, Debug)]
+/// the start and runs on (for demonstrations and tests, `--clock-start`), or one
+/// that stands until it is set.
+#[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clock.
     System,
@@ -20,6 +23,8 @@ pub enum Clock {
         /// The monotonic instant of the start.
         origin: Instant,
     },
+    /// A clock that stands until it is set, milliseconds since 1970.
+    Manual(Arc<AtomicI64>),
 }
 
 impl Moment {
@@ -63,6 +68,7 @@ impl Clock {
                 Moment(since.as_millis() as i64)
             }
             Self::Shifted { start, origin } => start.plus(origin.elapsed()),
+            Self::Manual(ms) => Moment(ms.load(Ordering::Relaxed)),
         }
     }
 

@@ -30,14 +30,19 @@ pub struct Ticker {
 impl Ticker {
     /// A ticker on a clock.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, anchor: clock.now(), origin: Instant::now(), latest_ns: Arc::default() }
+        Self { anchor: clock.now(), clock, origin: Instant::now(), latest_ns: Arc::default() }
     }
 
     /// Reads the clocks.
     pub fn tick(&self) -> Tick {
-        let steady_ns = self.origin.elapsed().as_nanos() as u64;
+        let wall = self.clock.now();
+        let steady_ns = match &self.clock {
+            // Time stands with such a clock, and goes on when it is set forward.
+            Clock::Manual(_) => (wall.ms() - self.anchor.ms()).max(0).cast_unsigned() * 1_000_000,
+            Clock::System | Clock::Shifted { .. } => self.origin.elapsed().as_nanos() as u64,
+        };
         self.latest_ns.fetch_max(steady_ns, Ordering::Relaxed);
-        Tick { wall: self.clock.now(), steady_ms: self.anchor.ms() + (steady_ns / 1_000_000) as i64, steady_ns }
+        Tick { wall, steady_ms: self.anchor.ms() + (steady_ns / 1_000_000) as i64, steady_ns }
     }
 
     /// The latest tick's monotonic nanoseconds, without asking the machine.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use crate::app::Running;
+use crate::app::{Plan, Running};
 use crate::config::Configuration;
 use crate::domain::{Clock, Day, LocalTime, Moment};
 use crate::policy::calendar::DayKind;
@@ -76,10 +76,10 @@ async fn play(args: &Args, folder: &Folder) -> Result<bool, String> {
     let configuration = load(args.config.as_deref(), folder)?;
     let start = args.now.unwrap_or_else(|| open_hour(&configuration));
     let clock = Clock::starting_at(start);
-    let smsc = Smsc::bind(smsc_settings(clock)).await.map_err(|error| error.to_string())?;
+    let smsc = Smsc::bind(smsc_settings(clock.clone())).await.map_err(|error| error.to_string())?;
     let cast = Cast::new(&configuration.ruleset)?;
 
-    let mut plan = super::serve::plan(configuration, clock);
+    let mut plan = Plan::new(configuration, clock);
     plan.listen = ([127, 0, 0, 1], 0).into();
     plan.admin = ([127, 0, 0, 1], 0).into();
     plan.proxy.smsc = vec![smsc.local_addr().to_string()];
