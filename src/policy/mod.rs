@@ -2,12 +2,18 @@
 //! instant; it has no socket, clock, ledger or lock.
 
 pub mod calendar;
+pub mod case;
+pub mod decide;
+pub mod matching;
 pub mod mode;
+pub mod phrases;
 pub mod reason;
 pub mod regions;
+pub mod rules;
 pub mod ruleset;
 pub mod switches;
 
+pub use decide::{Permit, Refusal, Scratch, decide};
 pub use mode::{Mode, Modes, Rule};
 pub use reason::{Reason, Reasons};
 pub use ruleset::{Account, Ruleset, UnitId};

@@ -113,6 +113,14 @@ impl Account {
         self.statuses[reason.index()]
     }
 
+    /// The command_status of a case that has one of its own, unless the site has set another for the reason.
+    pub fn status_or(&self, reason: Reason, own: Option<u32>) -> u32 {
+        match (self.status(reason), own) {
+            (configured, Some(own)) if configured == reason.status() => own,
+            (configured, _) => configured,
+        }
+    }
+
     /// Whether the account may connect from an address.
     pub fn admits(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))

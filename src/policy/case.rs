@@ -1,0 +1,208 @@
+//! The case: what the rules judge, read once from a submission.
+
+use crate::domain::{LocalTime, Moment, Msisdn, msisdn::MsisdnError};
+use crate::smpp::Submission;
+use crate::smpp::coding::{self, CodingError, Encoding};
+use crate::smpp::time::{Time, TimeError};
+
+use super::matching;
+use super::mode::{Mode, Rule};
+use super::reason::{Reason, Reasons};
+use super::regions::Place;
+use super::ruleset::{Account, Ruleset};
+use super::switches::ZeroOffset;
+
+/// Buffers that one decision after another uses, so that none allocates.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    text: Vec<char>,
+    matching: Vec<char>,
+}
+
+/// One submission with everything that more than one rule looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The policy in force.
+    pub rules: &'a Ruleset,
+    /// Who sends.
+    pub account: &'a Account,
+    /// What is sent.
+    pub submission: &'a Submission<'a>,
+    /// When it is judged.
+    pub now: Moment,
+    /// What its schedule_delivery_time says.
+    pub schedule: Schedule,
+    /// Effective delivery time: the schedule, otherwise now.
+    pub edt: Moment,
+    /// The same as local time; its day is the day of 7.1.
+    pub local: LocalTime,
+    /// The recipient.
+    pub recipient: Result<Msisdn, MsisdnError>,
+    /// Where the tables place the recipient.
+    pub place: Option<Place>,
+    /// The text; `None` if no rule of this account looks at it.
+    pub text: Option<Result<Text<'a>, CodingError>>,
+}
+
+/// A decoded text.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// As it is counted.
+    pub chars: &'a [char],
+    /// As it is compared; empty if no rule of this account compares it.
+    pub matching: &'a [char],
+    /// How it was written.
+    pub encoding: Encoding,
+}
+
+/// What a schedule_delivery_time says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Nothing: deliver now.
+    Immediate,
+    /// One moment.
+    At(Moment),
+    /// Offset 00: UTC by the book, local time to many clients.
+    Either {
+        /// By the book.
+        utc: Moment,
+        /// As many clients mean it.
+        local: Moment,
+    },
+    /// No time that exists.
+    Unreadable,
+}
+
+/// What a rule finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// Why it would refuse.
+    pub refused: Reasons,
+    /// What it passes but wants counted.
+    pub noted: Reasons,
+    /// The command_status that names the case better than the reason's own.
+    pub status: Option<u32>,
+}
+
+impl<'a> Case<'a> {
+    /// Reads what the account's rules need and no more.
+    pub fn read(
+        rules: &'a Ruleset,
+        account: &'a Account,
+        submission: &'a Submission<'a>,
+        now: Moment,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        let schedule = Schedule::read(submission.schedule, now, rules.switches.schedule.zero_offset);
+        let edt = schedule.edt(now);
+        let local = LocalTime::of(edt);
+        let to = submission.destination;
+        let recipient = Msisdn::parse(to.ton, to.npi, to.digits, rules.switches.dest.strict_ton);
+        let place = recipient.ok().and_then(|number| rules.regions.place(number, local.day));
+        let text = Text::read(rules, account, submission, scratch);
+        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text }
+    }
+
+    /// The text, if a rule looks at it and it could be decoded.
+    pub fn readable(&self) -> Option<Text<'a>> {
+        self.text.and_then(Result::ok)
+    }
+
+    /// Whether the account's finding of a rule is a refusal.
+    pub fn enforces(&self, rule: Rule) -> bool {
+        self.account.modes.get(rule) == Mode::Enforce
+    }
+}
+
+impl<'a> Text<'a> {
+    fn read(
+        rules: &Ruleset,
+        account: &Account,
+        submission: &Submission<'_>,
+        scratch: &'a mut Scratch,
+    ) -> Option<Result<Self, CodingError>> {
+        let judged = |rule| account.modes.judges(rule);
+        let compared = judged(Rule::Signature)
+            || judged(Rule::Contact)
+            || judged(Rule::Length) && !rules.switches.length.count_signature;
+        if !(compared || judged(Rule::Decode) || judged(Rule::Length)) {
+            return None;
+        }
+        let octets = submission.user_data.text;
+        let dc15 = rules.switches.encoding.dc15;
+        let encoding = match coding::decode(submission.data_coding, octets, account.dc0, dc15, &mut scratch.text) {
+            Ok(encoding) => encoding,
+            Err(error) => return Some(Err(error)),
+        };
+        scratch.matching.clear();
+        if compared {
+            let strip = rules.switches.signature.strip_format_chars;
+            matching::matching_text(&scratch.text, strip, &mut scratch.matching);
+        }
+        Some(Ok(Self { chars: &scratch.text, matching: &scratch.matching, encoding }))
+    }
+}
+
+impl Schedule {
+    /// Reads schedule_delivery_time.
+    pub fn read(field: &[u8], now: Moment, zero_offset: ZeroOffset) -> Self {
+        match Time::parse(field) {
+            Ok(None) => Self::Immediate,
+            Ok(Some(Time::Relative(period))) if period.is_ordinary() => Self::At(period.after(now)),
+            Ok(Some(Time::Relative(_))) | Err(TimeError) => Self::Unreadable,
+            Ok(Some(Time::Absolute(time))) => match zero_offset {
+                _ if !time.has_zero_offset() => Self::At(time.moment()),
+                ZeroOffset::Utc => Self::At(time.moment()),
+                ZeroOffset::Local => Self::At(time.as_local()),
+                ZeroOffset::Both => Self::Either { utc: time.moment(), local: time.as_local() },
+            },
+        }
+    }
+
+    /// The effective delivery time. Of two readings that both pass it is the book's.
+    pub const fn edt(self, now: Moment) -> Moment {
+        match self {
+            Self::Immediate | Self::Unreadable => now,
+            Self::At(moment) | Self::Either { utc: moment, .. } => moment,
+        }
+    }
+}
+
+impl Finding {
+    /// Nothing to say.
+    pub const PASS: Self = Self { refused: Reasons::NONE, noted: Reasons::NONE, status: None };
+
+    /// A refusal.
+    pub const fn refuse(reason: Reason) -> Self {
+        let mut refused = Reasons::NONE;
+        refused.insert(reason);
+        Self { refused, ..Self::PASS }
+    }
+
+    /// A refusal whose case has a command_status of its own.
+    pub const fn refuse_as(reason: Reason, status: u32) -> Self {
+        Self { status: Some(status), ..Self::refuse(reason) }
+    }
+
+    /// Passed and counted.
+    pub const fn note(reason: Reason) -> Self {
+        let mut noted = Reasons::NONE;
+        noted.insert(reason);
+        Self { noted, ..Self::PASS }
+    }
+
+    /// Both findings; the status is the first's.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        let status = match self.status {
+            None => other.status,
+            some => some,
+        };
+        Self { refused: self.refused.union(other.refused), noted: self.noted.union(other.noted), status }
+    }
+
+    /// Whether the rule has nothing against the submission.
+    pub const fn passes(&self) -> bool {
+        self.refused.is_empty()
+    }
+}

@@ -1,0 +1,32 @@
+//! An account manager gives detailed contact details (clause 5.1.3, A-23).
+//!
+//! One of the account's registered numbers, anywhere in the text; without a
+//! registered number, any mobile or area-code number.
+
+use crate::domain::AccountClass;
+use crate::policy::case::{Case, Finding, Text};
+use crate::policy::phrases::{gives_any_number, gives_number, says};
+use crate::policy::reason::Reason;
+
+/// Judges the rule.
+pub fn check(case: &Case<'_>) -> Finding {
+    let Some(text) = case.readable() else { return Finding::PASS };
+    if case.account.class != AccountClass::KeyAccount || number(case, text) && name(case, text) {
+        return Finding::PASS;
+    }
+    Finding::refuse(Reason::NoContact)
+}
+
+fn number(case: &Case<'_>, text: Text<'_>) -> bool {
+    let registered = &case.account.contact_numbers;
+    if registered.is_empty() {
+        return gives_any_number(text.matching);
+    }
+    registered.iter().any(|own| gives_number(text.matching, own))
+}
+
+/// With `signature.contact_needs_name`, an account whose manager has no name on record cannot give one.
+fn name(case: &Case<'_>, text: Text<'_>) -> bool {
+    !case.rules.switches.signature.contact_needs_name
+        || case.account.contact_name.as_deref().is_some_and(|name| says(text.matching, name))
+}

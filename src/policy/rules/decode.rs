@@ -1,0 +1,16 @@
+//! The text can be decoded (clause 4.1, policy reference 3.1 step 1).
+//!
+//! Content that cannot be read cannot be counted or compared, and an SMSC
+//! might show it as something else: binary, compressed and unknown codings,
+//! lone surrogates, octets outside the alphabet.
+
+use crate::policy::case::{Case, Finding};
+use crate::policy::reason::Reason;
+
+/// Judges the rule.
+pub fn check(case: &Case<'_>) -> Finding {
+    match case.text {
+        Some(Err(_)) => Finding::refuse(Reason::DecodeFailed),
+        _ => Finding::PASS,
+    }
+}

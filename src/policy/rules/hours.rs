@@ -1,0 +1,53 @@
+//! No bulk messages at night and in the daily busy hours (clause 7.5, policy reference 3.6).
+//!
+//! Judged at the effective delivery time, local time, windows half open:
+//! 10:59:59 passes, 11:00:00 does not, 14:00:00 passes again.
+
+use crate::domain::LocalTime;
+use crate::policy::case::{Case, Finding, Schedule};
+use crate::policy::reason::Reason;
+use crate::policy::switches::{Avoid, HoursSwitches, Window};
+use crate::smpp::command::status;
+
+const DAY: u32 = 86_400;
+
+/// Judges the rule.
+pub fn check(case: &Case<'_>) -> Finding {
+    let switches = &case.rules.switches.hours;
+    let submitted = || {
+        let asked = switches.check_submit_time && case.schedule != Schedule::Immediate;
+        asked.then(|| window_at(switches, LocalTime::of(case.now).second)).flatten()
+    };
+    match window_at(switches, case.local.second).or_else(submitted) {
+        Some(reason) => avoid(case, reason),
+        None => Finding::PASS,
+    }
+}
+
+/// The finding for a time to avoid, as `hours.action` has it.
+pub(super) fn avoid(case: &Case<'_>, reason: Reason) -> Finding {
+    match case.rules.switches.hours.action {
+        Avoid::Reject => Finding::refuse(reason),
+        Avoid::Throttle => Finding::refuse_as(reason, status::ESME_RTHROTTLED),
+        Avoid::Warn => Finding::note(reason),
+    }
+}
+
+/// Why a second of the day is forbidden.
+pub fn window_at(switches: &HoursSwitches, second: u32) -> Option<Reason> {
+    let inside = |windows: &[Window]| windows.iter().any(|window| window.contains(second, switches.edge_guard_seconds));
+    if inside(&switches.night) {
+        Some(Reason::Night)
+    } else if inside(&switches.busy) {
+        Some(Reason::Busy)
+    } else {
+        None
+    }
+}
+
+/// Whether a forbidden window begins or goes on within `seconds` after a second of the day.
+pub fn window_within(switches: &HoursSwitches, second: u32, seconds: u32) -> bool {
+    let guard = switches.edge_guard_seconds % DAY;
+    let reached = |window: &Window| (window.start + 2 * DAY - guard - second) % DAY < seconds;
+    window_at(switches, second).is_some() || switches.night.iter().chain(&switches.busy).any(reached)
+}

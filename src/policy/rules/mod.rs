@@ -1,0 +1,52 @@
+//! One rule, one file. A rule is a function from the case to a finding; what
+//! becomes of the finding is the account's mode, not the rule's business.
+//!
+//! The rules that consume something (spread, once, quota, rate) are not here:
+//! for them the check is the taking.
+
+pub mod contact;
+pub mod customers;
+pub mod decode;
+pub mod destination;
+pub mod holiday;
+pub mod hours;
+pub mod length;
+pub mod operation;
+pub mod region;
+pub mod schedule;
+pub mod signature;
+pub mod source;
+
+use super::case::{Case, Finding};
+use super::mode::Rule;
+
+/// A rule's function.
+pub type Check = fn(&Case<'_>) -> Finding;
+
+/// The rules that a submission alone decides, in the order of precedence (policy reference, section 5).
+pub const STATELESS: [(Rule, Check); 12] = [
+    (Rule::Decode, decode::check),
+    (Rule::Source, source::check),
+    (Rule::Operation, operation::check),
+    (Rule::Schedule, schedule::check),
+    (Rule::Destination, destination::check),
+    (Rule::Region, region::check),
+    (Rule::Customers, customers::check),
+    (Rule::Length, length::check),
+    (Rule::Signature, signature::check),
+    (Rule::Contact, contact::check),
+    (Rule::Holiday, holiday::check),
+    (Rule::Hours, hours::check),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_judged_in_the_order_of_the_catalogue() {
+        assert!(STATELESS.is_sorted_by_key(|(rule, _)| *rule));
+        let later = [Rule::Spread, Rule::Once, Rule::Quota, Rule::Rate];
+        assert!(Rule::ALL.iter().all(|rule| later.contains(rule) != STATELESS.iter().any(|(own, _)| own == rule)));
+    }
+}

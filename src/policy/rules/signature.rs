@@ -1,0 +1,121 @@
+//! The signature says who sends and where to ask (clauses 4.2, 4.3, 5.1.2; policy reference 3.2).
+//!
+//! The province: 安徽移动 and 询1860. A city: 移动 or 询 and a local number,
+//! and no consultation number of another place anywhere in the text. 落款
+//! stands at the end, so both are looked for in the last 24 characters.
+
+use crate::domain::AccountClass;
+use crate::policy::case::{Case, Finding, Text};
+use crate::policy::phrases::{Consultations, Number, Zone, find_extra_name, find_name};
+use crate::policy::reason::Reason;
+use crate::policy::switches::{CityOn1258, Foreign, Need};
+
+const PROVINCE: &str = "安徽移动";
+const CITY: &str = "移动";
+
+/// Whose signature is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Province,
+    City,
+}
+
+/// Judges the rule.
+pub fn check(case: &Case<'_>) -> Finding {
+    let Some(text) = case.readable() else { return Finding::PASS };
+    let own = match owners(case) {
+        (owner, None) => signed(case, text, owner),
+        (owner, Some(other)) => match signed(case, text, other) {
+            Finding::PASS => Finding::PASS,
+            _ => signed(case, text, owner),
+        },
+    };
+    own.and(foreign(case, text))
+}
+
+/// Characters of the name and consultation phrases in the zone, for sites that do not count them.
+pub fn length(case: &Case<'_>, text: Text<'_>) -> usize {
+    let (owner, other) = owners(case);
+    let of = |owner| {
+        let name = name(case, text, owner).map_or(0, |span| span.len());
+        name + consultation(case, text, owner).map_or(0, |span| span.len())
+    };
+    of(owner).max(other.map_or(0, of))
+}
+
+/// The signature an account owes, and one that will do instead.
+fn owners(case: &Case<'_>) -> (Owner, Option<Owner>) {
+    match (case.account.class, case.account.city) {
+        (AccountClass::CityMoa | AccountClass::KeyAccount, _) => (Owner::City, None),
+        (AccountClass::Province1258, Some(_)) => match case.rules.switches.signature.city_on_1258 {
+            CityOn1258::Province => (Owner::Province, None),
+            CityOn1258::City => (Owner::City, None),
+            CityOn1258::Either => (Owner::Province, Some(Owner::City)),
+        },
+        (AccountClass::Province1258 | AccountClass::ExemptPlatform, _) => (Owner::Province, None),
+    }
+}
+
+fn signed(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Finding {
+    let switches = &case.rules.switches.signature;
+    let name = name(case, text, owner).is_some();
+    let consultation = || consultation(case, text, owner).is_some();
+    match owner {
+        Owner::City => match switches.city {
+            Need::Any if name || consultation() => Finding::PASS,
+            Need::All if name && consultation() => Finding::PASS,
+            _ => Finding::refuse(Reason::NoSignature),
+        },
+        Owner::Province => match (switches.province, name, consultation()) {
+            (_, true, true) | (Need::Any, true, _) | (Need::Any, _, true) => Finding::PASS,
+            (_, true, false) => Finding::refuse(Reason::NoConsult),
+            (_, false, true) => Finding::refuse(Reason::NoName),
+            (_, false, false) => Finding::refuse(Reason::NoName).and(Finding::refuse(Reason::NoConsult)),
+        },
+    }
+}
+
+fn name(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
+    let switches = &case.rules.switches.signature;
+    let zone = Zone::of(text.matching.len(), switches);
+    let phrase = if owner == Owner::Province { PROVINCE } else { CITY };
+    let extra = || switches.extra_names.iter().find_map(|name| find_extra_name(text.matching, zone, name));
+    find_name(text.matching, zone, phrase).or_else(extra)
+}
+
+fn consultation(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
+    let switches = &case.rules.switches.signature;
+    let zone = Zone::of(text.matching.len(), switches);
+    Consultations::of(text.matching, &switches.extra_consults)
+        .filter(|found| zone.holds(&found.span) && owns(case, owner, &found.number))
+        .map(|found| found.span)
+        .last()
+}
+
+/// Whether a consultation number is the owner's. A manager's own numbers are local too.
+fn owns(case: &Case<'_>, owner: Owner, number: &Number) -> bool {
+    let is = |own: &Box<str>| number.is(own);
+    match owner {
+        Owner::Province => case.rules.switches.signature.province_numbers.iter().any(|own| number.is(own)),
+        Owner::City => {
+            case.account.consult_numbers.iter().any(is)
+                || case.account.class == AccountClass::KeyAccount && case.account.contact_numbers.iter().any(is)
+        }
+    }
+}
+
+/// A consultation number of another place, anywhere in a city's text.
+fn foreign(case: &Case<'_>, text: Text<'_>) -> Finding {
+    let switches = &case.rules.switches.signature;
+    if !case.account.class.needs_city() || switches.foreign_consult == Foreign::Allow {
+        return Finding::PASS;
+    }
+    let mut phrases = Consultations::of(text.matching, &switches.extra_consults);
+    if phrases.all(|found| owns(case, Owner::City, &found.number)) {
+        return Finding::PASS;
+    }
+    match switches.foreign_consult {
+        Foreign::Reject => Finding::refuse(Reason::ForeignConsult),
+        Foreign::Warn | Foreign::Allow => Finding::note(Reason::ForeignConsult),
+    }
+}
