@@ -32,6 +32,7 @@ Exit codes: 0 done, 1 failed or broken off, 2 usage, 3 not reachable.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("numbers").required(true).args(["segments", "to_number"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Gateway or SMSC to load
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2775")]
@@ -259,7 +260,7 @@ fn summary(report: &LoadReport) -> String {
     for (status, count) in &report.by_status {
         let share = *count as f64 * 100.0 / (*answered).max(1) as f64;
         let name = status_name(*status);
-        let _ = writeln!(out, "  {status:#06x} {name:<24} {count:>12}  {share:6.2} %");
+        let _ = writeln!(out, "  {:<6} {name:<24} {count:>12}  {share:6.2} %", format!("{status:#04x}"));
     }
     for (kind, statuses) in report.by_kind.iter().filter(|_| report.by_kind.len() > 1) {
         let statuses: Vec<_> = statuses.iter().map(|(status, count)| format!("{status} {count}")).collect();

@@ -75,9 +75,10 @@ impl LiveLine {
             return;
         }
         // A standard error that is gone is no reason to stop.
-        let _ = match self.terminal {
-            true => write!(io::stderr(), "\r{line:<width$}", width = self.width),
-            false => writeln!(io::stderr(), "{line}"),
+        let _ = if self.terminal {
+            write!(io::stderr(), "\r{line:<width$}", width = self.width)
+        } else {
+            writeln!(io::stderr(), "{line}")
         };
         self.width = line.chars().count();
     }

@@ -34,6 +34,7 @@ Exit codes: 0 stopped, 1 failed, 2 usage.";
 /// It stops at Ctrl-C, SIGTERM or the end of --duration with a summary on standard output.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2776")]

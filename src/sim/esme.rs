@@ -200,9 +200,9 @@ impl Esme {
         Ok(self.stream.shutdown().await?)
     }
 
-    /// The bare connection. Octets read and not yet taken are given up.
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The bare connection, and the octets read from it that were not asked for yet.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.buffer)
     }
 
     async fn read_pdu(&mut self) -> Result<Vec<u8>, EsmeError> {

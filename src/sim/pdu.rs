@@ -71,6 +71,11 @@ impl<'a> Body<'a> {
         Some(*first)
     }
 
+    fn skip(&mut self, octets: usize) -> Option<()> {
+        self.0 = self.0.get(octets..)?;
+        Some(())
+    }
+
     fn string(&mut self) -> Option<&'a [u8]> {
         let end = self.0.iter().position(|octet| *octet == 0)?;
         let (text, rest) = self.0.split_at(end);
@@ -94,11 +99,11 @@ impl<'a> Message<'a> {
         let mut body = Body::of(frame)?;
         body.string()?;
         let (source, destination, esm_class) = (body.address()?, body.address()?, body.octet()?);
-        (body.octet()?, body.octet()?);
+        body.skip(2)?;
         let schedule = body.string()?;
         body.string()?;
         let registered_delivery = body.octet()?;
-        (body.octet()?, body.octet()?, body.octet()?);
+        body.skip(3)?;
         let length = usize::from(body.octet()?);
         let text = body.0.get(..length)?;
         Some(Self { source, destination, esm_class, schedule, registered_delivery, text })
@@ -292,10 +297,7 @@ impl DeliverSpec {
         let mut id = Vec::new();
         message_id(&mut id, receipt.id, format);
         let id_text = String::from_utf8_lossy(&id);
-        let (state, stat, dlvrd, err) = match receipt.delivered {
-            true => (2, "DELIVRD", 1, 0),
-            false => (5, "UNDELIV", 0, 1),
-        };
+        let (state, stat, dlvrd, err) = if receipt.delivered { (2, "DELIVRD", 1, 0) } else { (5, "UNDELIV", 0, 1) };
         let (submit, done) = (minute(receipt.submitted), minute(done));
         let text = format!(
             "id:{id_text} sub:001 dlvrd:{dlvrd:03} submit date:{submit} done date:{done} stat:{stat} err:{err:03} text:"

@@ -117,18 +117,7 @@ impl SubmitSpec {
         string(out, &self.service_type);
         address(out, self.source_ton_npi, &self.source);
         address(out, self.destination_ton_npi, &self.destination);
-        out.extend([self.esm_class, self.protocol_id, self.priority]);
-        string(out, &self.schedule);
-        string(out, &self.validity);
-        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
-        let payload = self.short_message.len() > SHORT_MESSAGE_MAX;
-        let short: &[u8] = if payload { &[] } else { &self.short_message };
-        out.push(short.len() as u8);
-        out.extend(short);
-        if payload {
-            tlv(out, MESSAGE_PAYLOAD, &self.short_message);
-        }
-        self.write_tlvs(out);
+        self.write_rest(out);
         end(out, start, command::SUBMIT_SM, 0, sequence);
     }
 
@@ -157,15 +146,57 @@ impl SubmitSpec {
             out.push(1);
             address(&mut out, self.destination_ton_npi, destination);
         }
-        out.extend([self.esm_class, self.protocol_id, self.priority]);
-        string(&mut out, &self.schedule);
-        string(&mut out, &self.validity);
-        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
-        out.push(self.short_message.len() as u8);
-        out.extend(&self.short_message);
-        self.write_tlvs(&mut out);
+        self.write_rest(&mut out);
         end(&mut out, start, command::SUBMIT_MULTI, 0, sequence);
         out
+    }
+
+    /// The octets of a replace_sm of that message. It carries no destination, data_coding or esm_class.
+    pub fn replace_sm(&self, message_id: &str, sequence: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        let start = begin(&mut out);
+        string(&mut out, message_id);
+        address(&mut out, self.source_ton_npi, &self.source);
+        string(&mut out, &self.schedule);
+        string(&mut out, &self.validity);
+        out.extend([self.registered_delivery, self.default_msg_id]);
+        self.write_text(&mut out);
+        self.write_tlvs(&mut out);
+        end(&mut out, start, command::REPLACE_SM, 0, sequence);
+        out
+    }
+
+    /// The octets of a cancel_sm of that message.
+    pub fn cancel_sm(&self, message_id: &str, sequence: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        let start = begin(&mut out);
+        string(&mut out, &self.service_type);
+        string(&mut out, message_id);
+        address(&mut out, self.source_ton_npi, &self.source);
+        address(&mut out, self.destination_ton_npi, &self.destination);
+        end(&mut out, start, command::CANCEL_SM, 0, sequence);
+        out
+    }
+
+    /// What follows the addresses in submit_sm and submit_multi.
+    fn write_rest(&self, out: &mut Vec<u8>) {
+        out.extend([self.esm_class, self.protocol_id, self.priority]);
+        string(out, &self.schedule);
+        string(out, &self.validity);
+        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
+        self.write_text(out);
+        self.write_tlvs(out);
+    }
+
+    /// The text with its length; a long one as message_payload.
+    fn write_text(&self, out: &mut Vec<u8>) {
+        let payload = self.short_message.len() > SHORT_MESSAGE_MAX;
+        let short: &[u8] = if payload { &[] } else { &self.short_message };
+        out.push(short.len() as u8);
+        out.extend(short);
+        if payload {
+            tlv(out, MESSAGE_PAYLOAD, &self.short_message);
+        }
     }
 
     fn write_tlvs(&self, out: &mut Vec<u8>) {

@@ -6,8 +6,7 @@ use crate::sim::submit::SubmitSpec;
 use crate::smpp::frame::HEADER;
 
 /// A text that conforms to the rules: 65 characters, signature at its end.
-pub const DEFAULT_TEXT: &str =
-    "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅或前往就近营业厅查询明细，感谢您一直以来的信任与支持，祝您生活愉快。【移动】";
+pub const DEFAULT_TEXT: &str = "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅或前往就近营业厅查询明细，感谢您一直以来的信任与支持，祝您生活愉快。【移动】";
 const UNSIGNED_TEXT: &str = "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅查询明细，感谢您的支持。";
 const FILLER: &str = "本短信较长，";
 const TOO_LONG: usize = 80;
@@ -239,7 +238,7 @@ mod tests {
     fn a_mix_is_made_of_its_shares() {
         let mix = vec![(Kind::OtherCity, 0.1), (Kind::TooLong, 0.1), (Kind::Repeat, 0.2)];
         let other_segments = vec![1_300_301];
-        let mut messages = Messages::new(&Traffic { mix, other_segments, ..Traffic::new(vec![1_385_510]) }, 0, 1);
+        let mut messages = Messages::new(&Traffic { other_segments, mix, ..Traffic::new(vec![1_385_510]) }, 0, 1);
         let mut counts = [0_u32; Kind::ALL.len()];
         for sequence in 0..10_000 {
             let mut out = Vec::new();

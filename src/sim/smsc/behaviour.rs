@@ -9,7 +9,7 @@ use crate::sim::pdu::IdFormat;
 use crate::sim::random::Random;
 
 /// What the SMSC does with binds and messages. The default answers all of them with 0 at once.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Behaviour {
     /// Accounts and their passwords; `None` lets everybody in.
     pub passwords: Option<BTreeMap<String, String>>,
@@ -57,27 +57,6 @@ pub struct Receipts {
     pub delay: Latency,
     /// Share of messages that do not arrive.
     pub undelivered: f64,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            passwords: None,
-            refuse_binds: None,
-            refuse_connections: false,
-            mute: false,
-            latency: Latency::default(),
-            errors: Vec::new(),
-            silent: 0.0,
-            duplicate: 0.0,
-            garbage: 0.0,
-            capacity: None,
-            congestion_state: None,
-            receipts: None,
-            close_after: None,
-            id_format: IdFormat::Decimal,
-        }
-    }
 }
 
 impl Behaviour {

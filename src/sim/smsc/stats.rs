@@ -138,7 +138,9 @@ impl Tally {
 
     fn clear(&mut self) {
         let mut answered = std::mem::take(&mut self.answered);
-        answered.iter_mut().for_each(|(_, count)| *count = 0);
+        for (_, count) in &mut answered {
+            *count = 0;
+        }
         *self = Self { answered, ..Self::default() };
     }
 }
