@@ -109,7 +109,7 @@ impl StopSignal {
     }
 }
 
-/// The name of a command_status; empty for one that has none.
+/// The name of a `command_status`; empty for one that has none.
 pub(super) const fn status_name(status: u32) -> &'static str {
     match status {
         0x00 => "ESME_ROK",

@@ -31,7 +31,7 @@ pub enum Kind {
 /// What is sent, and to whom.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// source_addr.
+    /// `source_addr`.
     pub source: String,
     /// The text.
     pub text: String,
@@ -43,7 +43,7 @@ pub struct Traffic {
     pub mix: Vec<(Kind, f64)>,
     /// Numbers to leave out in front, so that a later run meets new subscribers.
     pub skip: u64,
-    /// registered_delivery.
+    /// `registered_delivery`.
     pub registered_delivery: u8,
     /// Seed of the mix and of the order of the numbers.
     pub seed: u64,

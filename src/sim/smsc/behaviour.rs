@@ -13,7 +13,7 @@ use crate::sim::random::Random;
 pub struct Behaviour {
     /// Accounts and their passwords; `None` lets everybody in.
     pub passwords: Option<BTreeMap<String, String>>,
-    /// command_status every bind is refused with.
+    /// `command_status` every bind is refused with.
     pub refuse_binds: Option<u32>,
     /// Connections are closed as soon as they are accepted.
     pub refuse_connections: bool,
@@ -29,9 +29,9 @@ pub struct Behaviour {
     pub duplicate: f64,
     /// Share of answers followed by octets that are no PDU.
     pub garbage: f64,
-    /// Messages a second over all connections; those above are answered ESME_RTHROTTLED.
+    /// Messages a second over all connections; those above are answered `ESME_RTHROTTLED`.
     pub capacity: Option<u32>,
-    /// congestion_state sent with every answer to a message.
+    /// `congestion_state` sent with every answer to a message.
     pub congestion_state: Option<u8>,
     /// Receipts for messages that ask for them.
     pub receipts: Option<Receipts>,

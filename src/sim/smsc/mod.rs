@@ -40,7 +40,7 @@ pub struct SmscSettings {
     pub listen: SocketAddr,
     /// Seed of everything left to chance.
     pub seed: u64,
-    /// system_id in answers to binds.
+    /// `system_id` in answers to binds.
     pub system_id: String,
     /// Clock for days, journal and receipts.
     pub clock: Clock,
