@@ -25,3 +25,15 @@ pub fn main() -> ExitCode {
         Command::Load(args) => runtime.block_on(load::run(*args)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Command::command().debug_assert();
+    }
+}

@@ -16,8 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   An SMSC that answers everything at once:
       smsluice smsc --listen 127.0.0.1:2776
-  A slow one with a full queue now and then, receipts after two seconds, and a journal of every PDU:
-      smsluice smsc --latency 5ms..20ms --error 0x14=0.01 --receipts 2s --journal smsc.journal
+  A slow one with a full queue now and then, receipts, and a journal of every PDU:
+      smsluice smsc --latency 5ms..20ms --error 0x14=0.01 --receipts 2s \\
+          --journal smsc.journal
   One that is overloaded above 500 messages a second and says so:
       smsluice smsc --capacity 500 --congestion-state 95
   One that takes messages and never answers one in a hundred:

@@ -10,6 +10,8 @@ pub const DEFAULT_TEXT: &str = "尊敬的客户，您本月的话费账单已经
 const UNSIGNED_TEXT: &str = "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅查询明细，感谢您的支持。";
 const FILLER: &str = "本短信较长，";
 const TOO_LONG: usize = 80;
+/// Good messages a repeat is chosen from.
+const RECENT: usize = 1024;
 /// Numbers of one segment.
 const PER_SEGMENT: u64 = 10_000;
 
@@ -133,6 +135,9 @@ pub(super) struct Messages {
     connection: u64,
     connections: u64,
     drawn: u64,
+    /// The last good ones, for repeats, and how many there were.
+    recent: Vec<u64>,
+    good: usize,
 }
 
 /// A PDU in which two fields are filled in.
@@ -152,6 +157,8 @@ impl Messages {
             connection: connection as u64,
             connections: connections as u64,
             drawn: 0,
+            recent: vec![0; RECENT],
+            good: 0,
         }
     }
 
@@ -159,10 +166,14 @@ impl Messages {
     pub(super) fn write(&mut self, out: &mut Vec<u8>, sequence: u32) -> Kind {
         let kind = self.draw();
         let index = match kind {
-            Kind::Repeat => self.random.below(self.drawn),
+            Kind::Repeat => self.recent[self.random.below(self.good.min(RECENT) as u64) as usize],
             _ => self.drawn,
         };
         self.drawn += u64::from(kind != Kind::Repeat);
+        if kind == Kind::Good {
+            self.recent[self.good % RECENT] = index;
+            self.good += 1;
+        }
         let segments = if kind == Kind::OtherCity { &self.traffic.other_segments } else { &self.traffic.segments };
         let national = number(segments, self.traffic.skip + index * self.connections + self.connection, self.offset);
         self.templates[kind as usize].write(out, sequence, national);
@@ -177,7 +188,7 @@ impl Messages {
         for (kind, share) in &self.traffic.mix {
             if left < *share {
                 // The first message has nothing to repeat.
-                return if *kind == Kind::Repeat && self.drawn == 0 { Kind::Good } else { *kind };
+                return if *kind == Kind::Repeat && self.good == 0 { Kind::Good } else { *kind };
             }
             left -= share;
         }
