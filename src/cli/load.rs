@@ -14,15 +14,19 @@ use crate::sim::load::{DEFAULT_TEXT, Kind, Load, LoadError, LoadReport, LoadSett
 
 const EXAMPLES: &str = "\
 Examples:
-  A hundred thousand messages to new subscribers of one city, 8 connections, 100 in flight on each:
-      smsluice load --account hf6202 --password secret --segments config/segments.csv --city hefei --count 100000
+  A hundred thousand messages to new subscribers of one city:
+      smsluice load --account hf6202 --password secret --count 100000 \\
+          --segments config/segments.csv --city hefei
   Latency of single messages:
-      smsluice load --account hf6202 --password secret --to-number 1385510 --connections 1 --window 1 --duration 10s
+      smsluice load --account hf6202 --password secret --duration 10s \\
+          --to-number 1385510 --connections 1 --window 1
   An open loop of 2000 messages a second, whatever the answers:
-      smsluice load --account hf6202 --password secret --to-number 1385510 --rate 2000 --count 10000
+      smsluice load --account hf6202 --password secret --count 10000 \\
+          --to-number 1385510 --rate 2000
   What the rules do with messages that break them:
-      smsluice load --account hf6202 --password secret --segments config/segments.csv --city hefei --count 10000 \\
-          --mix good=0.9,other_city=0.03,too_long=0.03,no_signature=0.02,repeat=0.02
+      smsluice load --account hf6202 --password secret --count 10000 \\
+          --segments config/segments.csv --city hefei \\
+          --mix other_city=0.03,too_long=0.03,no_signature=0.02,repeat=0.02
 
 Kinds for --mix: good, other_city, too_long, no_signature, repeat; what is missing to 1 is good.
 Each subscriber is sent to once; --skip leaves out those of an earlier run.
@@ -32,6 +36,7 @@ Exit codes: 0 done, 1 failed or broken off, 2 usage, 3 not reachable.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("numbers").required(true).args(["segments", "to_number"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Gateway or SMSC to load
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2775")]
@@ -259,7 +264,7 @@ fn summary(report: &LoadReport) -> String {
     for (status, count) in &report.by_status {
         let share = *count as f64 * 100.0 / (*answered).max(1) as f64;
         let name = status_name(*status);
-        let _ = writeln!(out, "  {status:#06x} {name:<24} {count:>12}  {share:6.2} %");
+        let _ = writeln!(out, "  {:<6} {name:<24} {count:>12}  {share:6.2} %", format!("{status:#04x}"));
     }
     for (kind, statuses) in report.by_kind.iter().filter(|_| report.by_kind.len() > 1) {
         let statuses: Vec<_> = statuses.iter().map(|(status, count)| format!("{status} {count}")).collect();
@@ -283,4 +288,43 @@ fn summary(report: &LoadReport) -> String {
 
 fn time(us: f64) -> String {
     if us < 1000.0 { format!("{us:.0} µs") } else { format!("{:.2} ms", us / 1000.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Args {
+        Line::try_parse_from(line.split(' ')).expect("a sound line").args
+    }
+
+    #[test]
+    fn segments_are_chosen_by_city_and_operator_and_the_rest_is_another_city() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("segments.csv");
+        let rows = "prefix,city,operator\n1300002,hefei,cucc\n1385510,hefei,cmcc\n1385520,bengbu,cmcc\n";
+        std::fs::write(&file, rows).expect("written");
+        let line = format!("load --account a --segments {} --city hefei --operator cmcc", file.display());
+        let read = args(&line).read_segments(&file);
+        assert_eq!(read, Ok((vec![1_385_510], vec![1_385_520])));
+    }
+
+    #[tokio::test]
+    async fn only_this_machine_is_loaded_unless_somebody_answers_for_it() {
+        for (line, allowed) in [
+            ("load --account a --to-number 1385510 --to 127.0.0.1:2775", true),
+            ("load --account a --to-number 1385510 --to 192.0.2.1:2775", false),
+            ("load --account a --to-number 1385510 --to 192.0.2.1:2775 --i-own-this-smsc", true),
+        ] {
+            assert_eq!(target(&args(line)).await.is_ok(), allowed, "{line}");
+        }
+    }
 }

@@ -75,9 +75,10 @@ impl LiveLine {
             return;
         }
         // A standard error that is gone is no reason to stop.
-        let _ = match self.terminal {
-            true => write!(io::stderr(), "\r{line:<width$}", width = self.width),
-            false => writeln!(io::stderr(), "{line}"),
+        let _ = if self.terminal {
+            write!(io::stderr(), "\r{line:<width$}", width = self.width)
+        } else {
+            writeln!(io::stderr(), "{line}")
         };
         self.width = line.chars().count();
     }
@@ -108,7 +109,7 @@ impl StopSignal {
     }
 }
 
-/// The name of a command_status; empty for one that has none.
+/// The name of a `command_status`; empty for one that has none.
 pub(super) const fn status_name(status: u32) -> &'static str {
     match status {
         0x00 => "ESME_ROK",

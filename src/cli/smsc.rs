@@ -16,8 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   An SMSC that answers everything at once:
       smsluice smsc --listen 127.0.0.1:2776
-  A slow one with a full queue now and then, receipts after two seconds, and a journal of every PDU:
-      smsluice smsc --latency 5ms..20ms --error 0x14=0.01 --receipts 2s --journal smsc.journal
+  A slow one with a full queue now and then, receipts, and a journal of every PDU:
+      smsluice smsc --latency 5ms..20ms --error 0x14=0.01 --receipts 2s \\
+          --journal smsc.journal
   One that is overloaded above 500 messages a second and says so:
       smsluice smsc --capacity 500 --congestion-state 95
   One that takes messages and never answers one in a hundred:
@@ -34,6 +35,7 @@ Exit codes: 0 stopped, 1 failed, 2 usage.";
 /// It stops at Ctrl-C, SIGTERM or the end of --duration with a summary on standard output.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2776")]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use crate::domain::{Msisdn, Tick};
 use crate::policy::{Reason, Reasons, Refusal};
+use crate::smpp::Submission;
 
 /// Least time between two events of one kind, milliseconds.
 const INTERVAL_MS: i64 = 1000;
@@ -76,4 +77,10 @@ impl Notes {
             );
         }
     }
+}
+
+/// Whom a frame is addressed to, for a log line; `None` if that cannot be read.
+pub(super) fn recipient_of(frame: &[u8], strict_ton: bool) -> Option<Msisdn> {
+    let to = Submission::read(frame).ok()?.destination;
+    Msisdn::parse(to.ton, to.npi, to.digits, strict_ton).ok()
 }

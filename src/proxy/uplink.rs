@@ -14,6 +14,7 @@ use crate::smpp::command::{self, status};
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
+use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::session::{End, Session};
 use super::window::Flight;
@@ -113,7 +114,7 @@ fn line(
     }
     let permit = match Submission::read(frame) {
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
-        Err(fault) => policy::malformed(account, fault, tick.wall)?,
+        Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
     };
     let claim = Claim {
         account,
@@ -225,7 +226,7 @@ fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, f
         observe(session, tick, work, refusal.observed);
     }
     let (account, rules) = (&session.sender.account, &session.site.rules);
-    let to = || policy::recipient_of(frame, rules);
+    let to = || notes::recipient_of(frame, rules.switches.dest.strict_ton);
     session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
 }
 

@@ -35,9 +35,9 @@ pub struct Esme {
 /// The answer to a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// command_status.
+    /// `command_status`.
     pub status: u32,
-    /// message_id; empty when there is none.
+    /// `message_id`; empty when there is none.
     pub message_id: String,
     /// Time from writing the request to reading the answer.
     pub latency: Duration,
@@ -51,7 +51,7 @@ pub enum EsmeError {
     /// The connection could not be made, or broke.
     #[error("connection: {0}")]
     Io(#[from] io::Error),
-    /// The bind was answered with that command_status.
+    /// The bind was answered with that `command_status`.
     #[error("bind refused with {0:#04x}")]
     Refused(u32),
     /// The other side closed the connection.
@@ -66,7 +66,7 @@ pub enum EsmeError {
 }
 
 impl Esme {
-    /// Connects and binds. `version` is interface_version: 0x33, 0x34 or 0x50.
+    /// Connects and binds. `version` is `interface_version`: 0x33, 0x34 or 0x50.
     pub async fn connect(
         addr: SocketAddr,
         bind_type: BindType,
@@ -152,7 +152,7 @@ impl Esme {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// Sends enquire_link and waits for its answer; how long that took.
+    /// Sends `enquire_link` and waits for its answer; how long that took.
     pub async fn enquire_link(&mut self) -> Result<Duration, EsmeError> {
         let sequence = self.next_sequence();
         let mut out = Vec::new();
@@ -160,7 +160,7 @@ impl Esme {
         Ok(self.request(sequence, &out).await?.latency)
     }
 
-    /// The next deliver_sm, a receipt or a message of a subscriber. It has been answered.
+    /// The next `deliver_sm`, a receipt or a message of a subscriber. It has been answered.
     pub async fn delivery(&mut self) -> Result<Vec<u8>, EsmeError> {
         loop {
             if let Some(frame) = self.deliveries.pop_front() {
@@ -200,9 +200,9 @@ impl Esme {
         Ok(self.stream.shutdown().await?)
     }
 
-    /// The bare connection. Octets read and not yet taken are given up.
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The bare connection, and the octets read from it that were not asked for yet.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.buffer)
     }
 
     async fn read_pdu(&mut self) -> Result<Vec<u8>, EsmeError> {

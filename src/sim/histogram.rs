@@ -68,7 +68,11 @@ impl Histogram {
     }
 
     /// The duration that `share` (0 to 1) of the values do not exceed.
-    #[expect(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "counts stay far below 2^53, shares in 0..=1")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "counts stay far below 2^53, shares in 0..=1"
+    )]
     pub fn percentile(&self, share: f64) -> Duration {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;

@@ -12,9 +12,9 @@ const SC_INTERFACE_VERSION: u16 = 0x0210;
 const RECEIPTED_MESSAGE_ID: u16 = 0x001E;
 const MESSAGE_STATE: u16 = 0x0427;
 const CONGESTION_STATE: u16 = 0x0428;
-/// esm_class of a receipt.
+/// `esm_class` of a receipt.
 pub const ESM_RECEIPT: u8 = 0x04;
-/// esm_class bit of a user data header.
+/// `esm_class` bit of a user data header.
 pub const ESM_UDHI: u8 = 0x40;
 
 /// How message ids are written.
@@ -27,20 +27,20 @@ pub enum IdFormat {
     Hex,
 }
 
-/// What the SMSC reads of a submit_sm or data_sm.
+/// What the SMSC reads of a `submit_sm` or `data_sm`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// source_addr with its type of number and numbering plan in front.
+    /// `source_addr` with its type of number and numbering plan in front.
     pub source: &'a [u8],
-    /// destination_addr with its type of number and numbering plan in front.
+    /// `destination_addr` with its type of number and numbering plan in front.
     pub destination: &'a [u8],
-    /// esm_class.
+    /// `esm_class`.
     pub esm_class: u8,
-    /// schedule_delivery_time.
+    /// `schedule_delivery_time`.
     pub schedule: &'a [u8],
-    /// registered_delivery.
+    /// `registered_delivery`.
     pub registered_delivery: u8,
-    /// short_message.
+    /// `short_message`.
     pub text: &'a [u8],
 }
 
@@ -49,11 +49,11 @@ pub struct Message<'a> {
 pub struct BindRequest<'a> {
     /// Which of the three.
     pub bind_type: BindType,
-    /// system_id.
+    /// `system_id`.
     pub system_id: &'a [u8],
     /// password.
     pub password: &'a [u8],
-    /// interface_version.
+    /// `interface_version`.
     pub version: u8,
 }
 
@@ -69,6 +69,11 @@ impl<'a> Body<'a> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
+    }
+
+    fn skip(&mut self, octets: usize) -> Option<()> {
+        self.0 = self.0.get(octets..)?;
+        Some(())
     }
 
     fn string(&mut self) -> Option<&'a [u8]> {
@@ -89,22 +94,22 @@ impl<'a> Body<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a submit_sm.
+    /// Reads a `submit_sm`.
     pub fn submit_sm(frame: &'a [u8]) -> Option<Self> {
         let mut body = Body::of(frame)?;
         body.string()?;
         let (source, destination, esm_class) = (body.address()?, body.address()?, body.octet()?);
-        (body.octet()?, body.octet()?);
+        body.skip(2)?;
         let schedule = body.string()?;
         body.string()?;
         let registered_delivery = body.octet()?;
-        (body.octet()?, body.octet()?, body.octet()?);
+        body.skip(3)?;
         let length = usize::from(body.octet()?);
         let text = body.0.get(..length)?;
         Some(Self { source, destination, esm_class, schedule, registered_delivery, text })
     }
 
-    /// Reads a data_sm.
+    /// Reads a `data_sm`.
     pub fn data_sm(frame: &'a [u8]) -> Option<Self> {
         let mut body = Body::of(frame)?;
         body.string()?;
@@ -113,7 +118,7 @@ impl<'a> Message<'a> {
         Some(Self { source, destination, esm_class, registered_delivery, ..Self::default() })
     }
 
-    /// Reads a submit_multi up to its last number; each number is shown to `each`.
+    /// Reads a `submit_multi` up to its last number; each number is shown to `each`.
     pub fn submit_multi(frame: &'a [u8], mut each: impl FnMut(&'a [u8])) -> Option<()> {
         let mut body = Body::of(frame)?;
         body.string()?;
@@ -148,12 +153,12 @@ impl<'a> BindRequest<'a> {
     }
 }
 
-/// The message_id of a query, cancel or replace: its first field.
+/// The `message_id` of a query, cancel or replace: its first field.
 pub fn first_string(frame: &[u8]) -> Option<&[u8]> {
     Body::of(frame)?.string()
 }
 
-/// The destination of a submit_sm or data_sm, digits as written; for the journals of tests.
+/// The destination of a `submit_sm` or `data_sm`, digits as written; for the journals of tests.
 pub fn destination(frame: &[u8]) -> Option<&[u8]> {
     let message = match Header::read(frame)?.command_id {
         command::SUBMIT_SM => Message::submit_sm(frame)?,
@@ -197,18 +202,18 @@ pub fn bind_resp(out: &mut Vec<u8>, request: Header, system_id: &str, version: u
 /// The answer to a submission.
 #[derive(Clone, Copy, Debug)]
 pub struct SubmitAnswer {
-    /// command_id of the request.
+    /// `command_id` of the request.
     pub command_id: u32,
-    /// sequence_number of the request.
+    /// `sequence_number` of the request.
     pub sequence: u32,
-    /// command_status.
+    /// `command_status`.
     pub status: u32,
-    /// message_id, when the status is 0.
+    /// `message_id`, when the status is 0.
     pub id: u64,
 }
 
 impl SubmitAnswer {
-    /// Appends the answer. With a congestion_state it has a message_id even when it refuses.
+    /// Appends the answer. With a `congestion_state` it has a `message_id` even when it refuses.
     pub fn write(&self, out: &mut Vec<u8>, format: IdFormat, congestion_state: Option<u8>) {
         let start = begin(out);
         if self.status == 0 {
@@ -242,7 +247,7 @@ pub fn message_id(out: &mut Vec<u8>, id: u64, format: IdFormat) {
     out.extend_from_slice(&text[at..]);
 }
 
-/// Appends a query_sm_resp: delivered, for whatever was asked.
+/// Appends a `query_sm_resp`: delivered, for whatever was asked.
 pub fn query_sm_resp(out: &mut Vec<u8>, request: Header, message_id: &[u8]) {
     let start = begin(out);
     out.extend(message_id);
@@ -250,7 +255,7 @@ pub fn query_sm_resp(out: &mut Vec<u8>, request: Header, message_id: &[u8]) {
     end(out, start, request.command_id | RESPONSE, 0, request.sequence);
 }
 
-/// Appends the answer to a deliver_sm: an empty message_id, as 3.4 wants it.
+/// Appends the answer to a `deliver_sm`: an empty `message_id`, as 3.4 wants it.
 pub fn deliver_sm_resp(out: &mut Vec<u8>, sequence: u32) {
     let start = begin(out);
     out.push(0);
@@ -260,15 +265,15 @@ pub fn deliver_sm_resp(out: &mut Vec<u8>, sequence: u32) {
 /// A message from a subscriber, or a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliverSpec {
-    /// source_addr: the subscriber.
+    /// `source_addr`: the subscriber.
     pub source: String,
-    /// destination_addr: the sender's number.
+    /// `destination_addr`: the sender's number.
     pub destination: String,
-    /// esm_class.
+    /// `esm_class`.
     pub esm_class: u8,
-    /// data_coding.
+    /// `data_coding`.
     pub data_coding: u8,
-    /// short_message.
+    /// `short_message`.
     pub text: Vec<u8>,
     /// Optional parameters.
     pub tlvs: Vec<(u16, Vec<u8>)>,
@@ -292,10 +297,7 @@ impl DeliverSpec {
         let mut id = Vec::new();
         message_id(&mut id, receipt.id, format);
         let id_text = String::from_utf8_lossy(&id);
-        let (state, stat, dlvrd, err) = match receipt.delivered {
-            true => (2, "DELIVRD", 1, 0),
-            false => (5, "UNDELIV", 0, 1),
-        };
+        let (state, stat, dlvrd, err) = if receipt.delivered { (2, "DELIVRD", 1, 0) } else { (5, "UNDELIV", 0, 1) };
         let (submit, done) = (minute(receipt.submitted), minute(done));
         let text = format!(
             "id:{id_text} sub:001 dlvrd:{dlvrd:03} submit date:{submit} done date:{done} stat:{stat} err:{err:03} text:"
@@ -312,7 +314,7 @@ impl DeliverSpec {
         }
     }
 
-    /// Appends the deliver_sm.
+    /// Appends the `deliver_sm`.
     pub fn write(&self, out: &mut Vec<u8>, sequence: u32, version: u8) {
         let start = begin(out);
         string(out, "");

@@ -1,4 +1,4 @@
-//! Chance from a seed: SplitMix64, which needs eight octets of state and no
+//! Chance from a seed: `SplitMix64`, which needs eight octets of state and no
 //! dependency, and is good enough to mix errors and latencies.
 
 /// A reproducible stream of numbers.

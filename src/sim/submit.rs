@@ -6,43 +6,43 @@ use crate::smpp::frame::{HEADER, Header};
 /// One message to submit. Every field can be set to what no library would write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitSpec {
-    /// service_type.
+    /// `service_type`.
     pub service_type: String,
-    /// source_addr.
+    /// `source_addr`.
     pub source: String,
     /// Type of number and numbering plan of the source.
     pub source_ton_npi: (u8, u8),
-    /// destination_addr.
+    /// `destination_addr`.
     pub destination: String,
     /// Type of number and numbering plan of the destination.
     pub destination_ton_npi: (u8, u8),
-    /// esm_class.
+    /// `esm_class`.
     pub esm_class: u8,
-    /// protocol_id.
+    /// `protocol_id`.
     pub protocol_id: u8,
-    /// priority_flag.
+    /// `priority_flag`.
     pub priority: u8,
-    /// schedule_delivery_time as written; empty for at once.
+    /// `schedule_delivery_time` as written; empty for at once.
     pub schedule: String,
-    /// validity_period as written.
+    /// `validity_period` as written.
     pub validity: String,
-    /// registered_delivery; 1 asks for a receipt.
+    /// `registered_delivery`; 1 asks for a receipt.
     pub registered_delivery: u8,
-    /// replace_if_present_flag.
+    /// `replace_if_present_flag`.
     pub replace_if_present: u8,
-    /// data_coding.
+    /// `data_coding`.
     pub data_coding: u8,
-    /// sm_default_msg_id.
+    /// `sm_default_msg_id`.
     pub default_msg_id: u8,
-    /// short_message as octets; more than 254 travel as message_payload.
+    /// `short_message` as octets; more than 254 travel as `message_payload`.
     pub short_message: Vec<u8>,
     /// Optional parameters, in this order.
     pub tlvs: Vec<(u16, Vec<u8>)>,
 }
 
-/// Tag of message_payload.
+/// Tag of `message_payload`.
 const MESSAGE_PAYLOAD: u16 = 0x0424;
-/// Longest short_message of SMPP 3.4.
+/// Longest `short_message` of SMPP 3.4.
 const SHORT_MESSAGE_MAX: usize = 254;
 
 impl SubmitSpec {
@@ -68,7 +68,7 @@ impl SubmitSpec {
         }
     }
 
-    /// The same with raw octets and their data_coding in place of the text.
+    /// The same with raw octets and their `data_coding` in place of the text.
     #[must_use]
     pub fn octets(mut self, data_coding: u8, octets: &[u8]) -> Self {
         self.data_coding = data_coding;
@@ -76,7 +76,7 @@ impl SubmitSpec {
         self
     }
 
-    /// The same with a schedule_delivery_time.
+    /// The same with a `schedule_delivery_time`.
     #[must_use]
     pub fn at(mut self, schedule: &str) -> Self {
         schedule.clone_into(&mut self.schedule);
@@ -90,7 +90,7 @@ impl SubmitSpec {
         self
     }
 
-    /// The same with another esm_class.
+    /// The same with another `esm_class`.
     #[must_use]
     pub fn with_esm_class(mut self, esm_class: u8) -> Self {
         self.esm_class = esm_class;
@@ -104,35 +104,24 @@ impl SubmitSpec {
         self
     }
 
-    /// The octets of a submit_sm.
+    /// The octets of a `submit_sm`.
     pub fn submit_sm(&self, sequence: u32) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
         self.write(sequence, &mut out);
         out
     }
 
-    /// Appends the octets of a submit_sm.
+    /// Appends the octets of a `submit_sm`.
     pub fn write(&self, sequence: u32, out: &mut Vec<u8>) {
         let start = begin(out);
         string(out, &self.service_type);
         address(out, self.source_ton_npi, &self.source);
         address(out, self.destination_ton_npi, &self.destination);
-        out.extend([self.esm_class, self.protocol_id, self.priority]);
-        string(out, &self.schedule);
-        string(out, &self.validity);
-        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
-        let payload = self.short_message.len() > SHORT_MESSAGE_MAX;
-        let short: &[u8] = if payload { &[] } else { &self.short_message };
-        out.push(short.len() as u8);
-        out.extend(short);
-        if payload {
-            tlv(out, MESSAGE_PAYLOAD, &self.short_message);
-        }
-        self.write_tlvs(out);
+        self.write_rest(out);
         end(out, start, command::SUBMIT_SM, 0, sequence);
     }
 
-    /// The octets of a data_sm with the text in message_payload. It carries neither times nor a priority.
+    /// The octets of a `data_sm` with the text in `message_payload`. It carries neither times nor a priority.
     pub fn data_sm(&self, sequence: u32) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
         let start = begin(&mut out);
@@ -146,7 +135,7 @@ impl SubmitSpec {
         out
     }
 
-    /// The octets of a submit_multi to these numbers in place of the one destination.
+    /// The octets of a `submit_multi` to these numbers in place of the one destination.
     pub fn submit_multi(&self, destinations: &[&str], sequence: u32) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
         let start = begin(&mut out);
@@ -157,15 +146,57 @@ impl SubmitSpec {
             out.push(1);
             address(&mut out, self.destination_ton_npi, destination);
         }
-        out.extend([self.esm_class, self.protocol_id, self.priority]);
-        string(&mut out, &self.schedule);
-        string(&mut out, &self.validity);
-        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
-        out.push(self.short_message.len() as u8);
-        out.extend(&self.short_message);
-        self.write_tlvs(&mut out);
+        self.write_rest(&mut out);
         end(&mut out, start, command::SUBMIT_MULTI, 0, sequence);
         out
+    }
+
+    /// The octets of a `replace_sm` of that message. It carries no destination, `data_coding` or `esm_class`.
+    pub fn replace_sm(&self, message_id: &str, sequence: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        let start = begin(&mut out);
+        string(&mut out, message_id);
+        address(&mut out, self.source_ton_npi, &self.source);
+        string(&mut out, &self.schedule);
+        string(&mut out, &self.validity);
+        out.extend([self.registered_delivery, self.default_msg_id]);
+        self.write_text(&mut out);
+        self.write_tlvs(&mut out);
+        end(&mut out, start, command::REPLACE_SM, 0, sequence);
+        out
+    }
+
+    /// The octets of a `cancel_sm` of that message.
+    pub fn cancel_sm(&self, message_id: &str, sequence: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        let start = begin(&mut out);
+        string(&mut out, &self.service_type);
+        string(&mut out, message_id);
+        address(&mut out, self.source_ton_npi, &self.source);
+        address(&mut out, self.destination_ton_npi, &self.destination);
+        end(&mut out, start, command::CANCEL_SM, 0, sequence);
+        out
+    }
+
+    /// What follows the addresses in `submit_sm` and `submit_multi`.
+    fn write_rest(&self, out: &mut Vec<u8>) {
+        out.extend([self.esm_class, self.protocol_id, self.priority]);
+        string(out, &self.schedule);
+        string(out, &self.validity);
+        out.extend([self.registered_delivery, self.replace_if_present, self.data_coding, self.default_msg_id]);
+        self.write_text(out);
+        self.write_tlvs(out);
+    }
+
+    /// The text with its length; a long one as `message_payload`.
+    fn write_text(&self, out: &mut Vec<u8>) {
+        let payload = self.short_message.len() > SHORT_MESSAGE_MAX;
+        let short: &[u8] = if payload { &[] } else { &self.short_message };
+        out.push(short.len() as u8);
+        out.extend(short);
+        if payload {
+            tlv(out, MESSAGE_PAYLOAD, &self.short_message);
+        }
     }
 
     fn write_tlvs(&self, out: &mut Vec<u8>) {
@@ -175,7 +206,7 @@ impl SubmitSpec {
     }
 }
 
-/// A text in UCS-2, big endian (data_coding 8).
+/// A text in UCS-2, big endian (`data_coding` 8).
 pub fn ucs2(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }

@@ -29,7 +29,9 @@ fn message(number: u64) -> SubmitSpec {
 async fn every_bind_of_every_version_is_answered_as_its_version_wants() {
     let smsc = smsc(Behaviour::default()).await;
     for bind_type in [BindType::Transmitter, BindType::Receiver, BindType::Transceiver] {
-        for (version, tail) in [(0x33, &b"SMSC\0"[..]), (0x34, b"SMSC\0\x02\x10\0\x01\x34"), (0x50, b"SMSC\0\x02\x10\0\x01\x50")] {
+        for (version, tail) in
+            [(0x33, &b"SMSC\0"[..]), (0x34, b"SMSC\0\x02\x10\0\x01\x34"), (0x50, b"SMSC\0\x02\x10\0\x01\x50")]
+        {
             let mut esme = Esme::connect(smsc.local_addr(), bind_type, "a", "b", version).await.expect("bound");
             assert_eq!(&esme.bind_resp()[16..], tail);
             let answer = esme.submit(&message(1)).await.expect("answered");
@@ -45,7 +47,9 @@ async fn every_bind_of_every_version_is_answered_as_its_version_wants() {
 async fn a_password_table_keeps_strangers_out() {
     let passwords = Some([("hf6202".to_owned(), "secret".to_owned())].into());
     let smsc = smsc(Behaviour { passwords, ..Behaviour::default() }).await;
-    for (system_id, password, refusal) in [("hf6202", "secret", None), ("hf6202", "x", Some(0x0E)), ("y", "", Some(0x0F))] {
+    for (system_id, password, refusal) in
+        [("hf6202", "secret", None), ("hf6202", "x", Some(0x0E)), ("y", "", Some(0x0F))]
+    {
         let bound = Esme::connect(smsc.local_addr(), BindType::Transceiver, system_id, password, 0x34).await;
         match (bound, refusal) {
             (Ok(_), None) => {}

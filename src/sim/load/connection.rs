@@ -65,7 +65,7 @@ impl Connection {
         progress: &Arc<Progress>,
         number: usize,
     ) -> Result<Self, EsmeError> {
-        let stream = bound(settings).await?;
+        let (stream, early) = bound(settings).await?;
         let (number_64, connections) = (number as u64, settings.connections as u64);
         let share = |count: u64| count / connections + u64::from(number_64 < count % connections);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand connections at most")]
@@ -79,8 +79,8 @@ impl Connection {
             flight: Flight::new(settings.window),
             out: Vec::with_capacity(settings.window.min(1024) * 256),
             written: 0,
-            buffer: vec![0; BUFFER],
-            filled: 0,
+            filled: early.len(),
+            buffer: with_room(early),
             left: settings.count.map_or(u64::MAX, share),
             rate,
             paced: 0,
@@ -107,12 +107,14 @@ impl Connection {
         let mut tick = ticks(self.rate);
         loop {
             let now = Instant::now();
+            self.flush()?;
             self.fill(now);
             self.flush()?;
             if self.flight.count == 0 && self.out.is_empty() && self.is_over(now) {
                 return Ok(());
             }
-            let interest = if self.out.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let interest =
+                if self.out.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             tokio::select! {
                 ready = self.stream.ready(interest) => if ready?.is_readable() { self.read()? },
                 _ = tick.tick() => self.give_up_late(Instant::now()),
@@ -237,10 +239,12 @@ impl Connection {
     async fn reconnect(&mut self) -> bool {
         self.flight.clear();
         self.out.clear();
-        (self.written, self.filled) = (0, 0);
+        self.written = 0;
         while !self.is_over(Instant::now()) {
-            if let Ok(stream) = bound(&self.settings).await {
+            if let Ok((stream, early)) = bound(&self.settings).await {
                 self.stream = stream;
+                self.filled = early.len();
+                self.buffer = with_room(early);
                 return true;
             }
             sleep(RECONNECT).await;
@@ -265,10 +269,18 @@ impl Connection {
     }
 }
 
-async fn bound(settings: &LoadSettings) -> Result<TcpStream, EsmeError> {
+/// A bound connection, and what came on it behind the answer to the bind.
+async fn bound(settings: &LoadSettings) -> Result<(TcpStream, Vec<u8>), EsmeError> {
     let LoadSettings { target, system_id, password, version, .. } = settings;
     let esme = Esme::connect(*target, BindType::Transceiver, system_id, password, *version).await?;
-    Ok(esme.into_stream())
+    Ok(esme.into_parts())
+}
+
+/// The read buffer with what was read already in front.
+fn with_room(mut early: Vec<u8>) -> Vec<u8> {
+    let room = BUFFER.max(early.len() + MAX_PDU);
+    early.resize(room, 0);
+    early
 }
 
 fn ticks(rate: Option<f64>) -> Interval {

@@ -31,11 +31,11 @@ pub const WINDOW_MAX: usize = 65_536;
 pub struct LoadSettings {
     /// Whom to load.
     pub target: SocketAddr,
-    /// system_id of every bind.
+    /// `system_id` of every bind.
     pub system_id: String,
     /// Its password.
     pub password: String,
-    /// interface_version.
+    /// `interface_version`.
     pub version: u8,
     /// Connections, each bound as transceiver.
     pub connections: usize,

@@ -32,10 +32,10 @@ pub struct LoadReport {
     pub broken: u64,
     /// Answers a second.
     pub throughput: f64,
-    /// Answers by command_status.
+    /// Answers by `command_status`.
     #[serde(serialize_with = "by_status")]
     pub by_status: BTreeMap<u32, u64>,
-    /// Answers by what was sent and command_status.
+    /// Answers by what was sent and `command_status`.
     pub by_kind: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Times from message to answer.
     pub latency: Percentiles,

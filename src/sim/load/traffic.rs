@@ -6,11 +6,12 @@ use crate::sim::submit::SubmitSpec;
 use crate::smpp::frame::HEADER;
 
 /// A text that conforms to the rules: 65 characters, signature at its end.
-pub const DEFAULT_TEXT: &str =
-    "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅或前往就近营业厅查询明细，感谢您一直以来的信任与支持，祝您生活愉快。【移动】";
+pub const DEFAULT_TEXT: &str = "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅或前往就近营业厅查询明细，感谢您一直以来的信任与支持，祝您生活愉快。【移动】";
 const UNSIGNED_TEXT: &str = "尊敬的客户，您本月的话费账单已经生成，可登录网上营业厅查询明细，感谢您的支持。";
 const FILLER: &str = "本短信较长，";
 const TOO_LONG: usize = 80;
+/// Good messages a repeat is chosen from.
+const RECENT: usize = 1024;
 /// Numbers of one segment.
 const PER_SEGMENT: u64 = 10_000;
 
@@ -32,7 +33,7 @@ pub enum Kind {
 /// What is sent, and to whom.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// source_addr.
+    /// `source_addr`.
     pub source: String,
     /// The text.
     pub text: String,
@@ -44,7 +45,7 @@ pub struct Traffic {
     pub mix: Vec<(Kind, f64)>,
     /// Numbers to leave out in front, so that a later run meets new subscribers.
     pub skip: u64,
-    /// registered_delivery.
+    /// `registered_delivery`.
     pub registered_delivery: u8,
     /// Seed of the mix and of the order of the numbers.
     pub seed: u64,
@@ -134,6 +135,9 @@ pub(super) struct Messages {
     connection: u64,
     connections: u64,
     drawn: u64,
+    /// The last good ones, for repeats, and how many there were.
+    recent: Vec<u64>,
+    good: usize,
 }
 
 /// A PDU in which two fields are filled in.
@@ -153,6 +157,8 @@ impl Messages {
             connection: connection as u64,
             connections: connections as u64,
             drawn: 0,
+            recent: vec![0; RECENT],
+            good: 0,
         }
     }
 
@@ -160,10 +166,14 @@ impl Messages {
     pub(super) fn write(&mut self, out: &mut Vec<u8>, sequence: u32) -> Kind {
         let kind = self.draw();
         let index = match kind {
-            Kind::Repeat => self.random.below(self.drawn),
+            Kind::Repeat => self.recent[self.random.below(self.good.min(RECENT) as u64) as usize],
             _ => self.drawn,
         };
         self.drawn += u64::from(kind != Kind::Repeat);
+        if kind == Kind::Good {
+            self.recent[self.good % RECENT] = index;
+            self.good += 1;
+        }
         let segments = if kind == Kind::OtherCity { &self.traffic.other_segments } else { &self.traffic.segments };
         let national = number(segments, self.traffic.skip + index * self.connections + self.connection, self.offset);
         self.templates[kind as usize].write(out, sequence, national);
@@ -178,7 +188,7 @@ impl Messages {
         for (kind, share) in &self.traffic.mix {
             if left < *share {
                 // The first message has nothing to repeat.
-                return if *kind == Kind::Repeat && self.drawn == 0 { Kind::Good } else { *kind };
+                return if *kind == Kind::Repeat && self.good == 0 { Kind::Good } else { *kind };
             }
             left -= share;
         }
@@ -239,7 +249,7 @@ mod tests {
     fn a_mix_is_made_of_its_shares() {
         let mix = vec![(Kind::OtherCity, 0.1), (Kind::TooLong, 0.1), (Kind::Repeat, 0.2)];
         let other_segments = vec![1_300_301];
-        let mut messages = Messages::new(&Traffic { mix, other_segments, ..Traffic::new(vec![1_385_510]) }, 0, 1);
+        let mut messages = Messages::new(&Traffic { other_segments, mix, ..Traffic::new(vec![1_385_510]) }, 0, 1);
         let mut counts = [0_u32; Kind::ALL.len()];
         for sequence in 0..10_000 {
             let mut out = Vec::new();

@@ -9,11 +9,11 @@ use crate::sim::pdu::IdFormat;
 use crate::sim::random::Random;
 
 /// What the SMSC does with binds and messages. The default answers all of them with 0 at once.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Behaviour {
     /// Accounts and their passwords; `None` lets everybody in.
     pub passwords: Option<BTreeMap<String, String>>,
-    /// command_status every bind is refused with.
+    /// `command_status` every bind is refused with.
     pub refuse_binds: Option<u32>,
     /// Connections are closed as soon as they are accepted.
     pub refuse_connections: bool,
@@ -29,9 +29,9 @@ pub struct Behaviour {
     pub duplicate: f64,
     /// Share of answers followed by octets that are no PDU.
     pub garbage: f64,
-    /// Messages a second over all connections; those above are answered ESME_RTHROTTLED.
+    /// Messages a second over all connections; those above are answered `ESME_RTHROTTLED`.
     pub capacity: Option<u32>,
-    /// congestion_state sent with every answer to a message.
+    /// `congestion_state` sent with every answer to a message.
     pub congestion_state: Option<u8>,
     /// Receipts for messages that ask for them.
     pub receipts: Option<Receipts>,
@@ -57,27 +57,6 @@ pub struct Receipts {
     pub delay: Latency,
     /// Share of messages that do not arrive.
     pub undelivered: f64,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            passwords: None,
-            refuse_binds: None,
-            refuse_connections: false,
-            mute: false,
-            latency: Latency::default(),
-            errors: Vec::new(),
-            silent: 0.0,
-            duplicate: 0.0,
-            garbage: 0.0,
-            capacity: None,
-            congestion_state: None,
-            receipts: None,
-            close_after: None,
-            id_format: IdFormat::Decimal,
-        }
-    }
 }
 
 impl Behaviour {

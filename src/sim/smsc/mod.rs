@@ -18,8 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 pub use behaviour::{Behaviour, Latency, NotATime, Receipts, parse_time};
 pub use stats::SmscStats;
@@ -40,7 +40,7 @@ pub struct SmscSettings {
     pub listen: SocketAddr,
     /// Seed of everything left to chance.
     pub seed: u64,
-    /// system_id in answers to binds.
+    /// `system_id` in answers to binds.
     pub system_id: String,
     /// Clock for days, journal and receipts.
     pub clock: Clock,
@@ -59,7 +59,8 @@ pub struct SmscSettings {
 pub struct Smsc {
     shared: Arc<Shared>,
     local_addr: SocketAddr,
-    tasks: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
 }
 
 /// What the sessions share.
@@ -121,10 +122,9 @@ impl Smsc {
             capacity: Mutex::new(Bucket { tokens: 1.0, at: Instant::now() }),
             generation: watch::Sender::new(0),
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(Arc::clone(&shared), listener));
-        tasks.spawn(post::run(Arc::clone(&shared), counter));
-        Ok(Self { shared, local_addr, tasks })
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(serve(Arc::clone(&shared), listener, counter, stopped));
+        Ok(Self { shared, local_addr, stop, serving })
     }
 
     /// Where it listens.
@@ -167,9 +167,11 @@ impl Smsc {
     }
 
     /// Stops listening and cuts every connection; the counts at the end.
-    pub async fn shutdown(mut self) -> SmscStats {
-        self.tasks.shutdown().await;
-        self.stats()
+    pub async fn shutdown(self) -> SmscStats {
+        drop(self.stop);
+        // Its end is all that counts; it gives nothing back.
+        let _ = self.serving.await;
+        self.shared.totals.snapshot()
     }
 }
 
@@ -187,15 +189,30 @@ impl Shared {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+/// Serves until it is stopped, or nobody is left who could stop it.
+async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    counter: mpsc::Receiver<post::Posted>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut sessions = JoinSet::new();
+    tokio::select! {
+        () = accept(&shared, &listener, &mut sessions) => {}
+        () = post::run(&shared, counter) => {}
+        _ = &mut stopped => {}
+    }
+    sessions.shutdown().await;
+}
+
+async fn accept(shared: &Arc<Shared>, listener: &TcpListener, sessions: &mut JoinSet<()>) {
     let mut connection = 0;
     loop {
         tokio::select! {
             accepted = listener.accept(), if sessions.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
                     connection += 1;
-                    sessions.spawn(serve(Arc::clone(&shared), stream, connection));
+                    sessions.spawn(attend(Arc::clone(shared), stream, connection));
                 }
                 // Out of descriptors, most likely: those of others come back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -205,7 +222,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn serve(shared: Arc<Shared>, mut stream: TcpStream, connection: u64) {
+async fn attend(shared: Arc<Shared>, mut stream: TcpStream, connection: u64) {
     let counted = Open::new(&shared);
     if shared.behaviour.load().refuse_connections || stream.set_nodelay(true).is_err() {
         return;
@@ -236,8 +253,8 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Ids begin at the nanosecond of the start. No run gives out a thousand a
-/// microsecond, so no later run meets an id of an earlier one; the static keeps
+/// Ids begin at the nanosecond of the start. No run gives out one a
+/// nanosecond, so no later run meets an id of an earlier one; the static keeps
 /// apart those that start in one process at one time.
 fn first_id() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);

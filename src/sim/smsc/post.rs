@@ -75,7 +75,7 @@ impl Receivers {
 }
 
 /// Sends each receipt when its time has come, until nobody can post any more.
-pub(super) async fn run(shared: Arc<Shared>, mut counter: mpsc::Receiver<Posted>) {
+pub(super) async fn run(shared: &Shared, mut counter: mpsc::Receiver<Posted>) {
     let mut waiting: BinaryHeap<Reverse<Waiting>> = BinaryHeap::new();
     loop {
         let next = waiting.peek().map(|Reverse(first)| first.at);
@@ -85,7 +85,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut counter: mpsc::Receiver<Posted>
                 Some(posted) => waiting.push(Reverse(Waiting { at: posted.due, posted })),
                 None => return,
             },
-            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => send_due(&shared, &mut waiting),
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => send_due(shared, &mut waiting),
         }
     }
 }

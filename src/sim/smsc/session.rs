@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
                     done += length;
                 }
                 Cut::Partial(_) => break,
-                Cut::Bad(_) => self.out_of_step(&buffer[done..filled]),
+                Cut::Bad(_) => self.out_of_step(&behaviour, &buffer[done..filled]),
             }
         }
         self.tally.received_octets += done as u64;
@@ -194,11 +194,13 @@ impl<'a> Session<'a> {
         self.closing = true;
     }
 
-    fn out_of_step(&mut self, rest: &[u8]) {
+    fn out_of_step(&mut self, behaviour: &Behaviour, rest: &[u8]) {
         self.note(Direction::In, rest);
         self.tally.protocol_errors += 1;
-        let sequence = Header::read(rest).map_or(0, |header| header.sequence);
-        pdu::bare(&mut self.out, command::GENERIC_NACK, status::ESME_RINVCMDLEN, sequence);
+        if !behaviour.mute {
+            let sequence = Header::read(rest).map_or(0, |header| header.sequence);
+            pdu::bare(&mut self.out, command::GENERIC_NACK, status::ESME_RINVCMDLEN, sequence);
+        }
         self.closing = true;
     }
 

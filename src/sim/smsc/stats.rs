@@ -58,7 +58,7 @@ pub(super) struct Tally {
 pub struct SmscStats {
     /// PDUs received, by command.
     pub received: BTreeMap<&'static str, u64>,
-    /// Submissions answered, by command_status.
+    /// Submissions answered, by `command_status`.
     #[serde(serialize_with = "by_status")]
     pub answered: BTreeMap<u32, u64>,
     /// Connections accepted so far.
@@ -138,7 +138,9 @@ impl Tally {
 
     fn clear(&mut self) {
         let mut answered = std::mem::take(&mut self.answered);
-        answered.iter_mut().for_each(|(_, count)| *count = 0);
+        for (_, count) in &mut answered {
+            *count = 0;
+        }
         *self = Self { answered, ..Self::default() };
     }
 }
@@ -181,13 +183,13 @@ impl Totals {
 }
 
 impl SmscStats {
-    /// Submissions received: submit_sm, submit_multi and data_sm.
+    /// Submissions received: `submit_sm`, `submit_multi` and `data_sm`.
     pub fn submissions(&self) -> u64 {
         let of = |name| self.received.get(name).copied().unwrap_or_default();
         of("submit_sm") + of("submit_multi") + of("data_sm")
     }
 
-    /// Submissions answered with that command_status.
+    /// Submissions answered with that `command_status`.
     pub fn answered_with(&self, status: u32) -> u64 {
         self.answered.get(&status).copied().unwrap_or_default()
     }

@@ -20,8 +20,14 @@ const IDS: u64 = 256;
 impl Session<'_> {
     pub(super) fn submission(&mut self, behaviour: &Behaviour, header: Header, frame: &[u8]) {
         self.submissions += 1;
-        let (status, id) = match self.verdict(behaviour, header, frame) {
-            Ok(message) => (status::ESME_ROK, self.take(behaviour, &message, header, frame)),
+        let (status, id) = match self.read(header, frame) {
+            Ok(message) => match self.verdict(behaviour) {
+                status::ESME_ROK => (status::ESME_ROK, self.take(behaviour, &message, header, frame)),
+                status => {
+                    self.follow(&message, header, frame, false);
+                    (status, 0)
+                }
+            },
             Err(status) => (status, 0),
         };
         if behaviour.close_after.is_some_and(|count| self.submissions >= count) {
@@ -34,8 +40,8 @@ impl Session<'_> {
         }
     }
 
-    /// The message if it is taken, or the status it is refused with.
-    fn verdict<'f>(&mut self, behaviour: &Behaviour, header: Header, frame: &'f [u8]) -> Result<Message<'f>, u32> {
+    /// The message, if the session may submit and it can be read.
+    fn read<'f>(&mut self, header: Header, frame: &'f [u8]) -> Result<Message<'f>, u32> {
         if !self.bound.as_ref().is_some_and(|bound| bound.bind_type.submits()) {
             return Err(status::ESME_RINVBNDSTS);
         }
@@ -44,22 +50,16 @@ impl Session<'_> {
             command::DATA_SM => Message::data_sm(frame),
             _ => Message::submit_multi(frame, |_| {}).map(|()| Message::default()),
         };
-        let Some(message) = message else {
-            self.tally.protocol_errors += 1;
-            return Err(status::ESME_RINVCMDLEN);
-        };
-        if behaviour.capacity.is_some_and(|per_second| !self.shared.has_capacity(per_second)) {
-            return Err(self.refused(status::ESME_RTHROTTLED, &message, header, frame));
-        }
-        match behaviour.draw_status(&mut self.random) {
-            status::ESME_ROK => Ok(message),
-            status => Err(self.refused(status, &message, header, frame)),
-        }
+        self.tally.protocol_errors += u64::from(message.is_none());
+        message.ok_or(status::ESME_RINVCMDLEN)
     }
 
-    fn refused(&mut self, status: u32, message: &Message<'_>, header: Header, frame: &[u8]) -> u32 {
-        self.follow(message, header, frame, false);
-        status
+    /// The status of the next message: throttled above the capacity, then by the error mix.
+    fn verdict(&mut self, behaviour: &Behaviour) -> u32 {
+        match behaviour.capacity {
+            Some(per_second) if !self.shared.has_capacity(per_second) => status::ESME_RTHROTTLED,
+            _ => behaviour.draw_status(&mut self.random),
+        }
     }
 
     fn take(&mut self, behaviour: &Behaviour, message: &Message<'_>, header: Header, frame: &[u8]) -> u64 {
@@ -99,7 +99,7 @@ impl Session<'_> {
 
     fn follow_one(&mut self, day: Day, address: &[u8], taken: bool) {
         let Some(number) = address.get(2..).and_then(national) else { return };
-        if !self.today.as_ref().is_some_and(|(today, _)| *today == day) {
+        if self.today.as_ref().is_none_or(|(today, _)| *today != day) {
             self.today = self.shared.taken.as_ref().map(|days| (day, days.of(day)));
         }
         let Some((_, set)) = &self.today else { return };
@@ -140,7 +140,7 @@ fn scheduled_day(schedule: &[u8], now: LocalTime) -> Option<Day> {
     let schedule: &[u8; 16] = schedule.try_into().ok()?;
     let pair = |at: usize| {
         let (tens, ones) = (schedule[2 * at].checked_sub(b'0')?, schedule[2 * at + 1].checked_sub(b'0')?);
-        (tens < 10 && ones < 10).then(|| (tens * 10 + ones) as i8)
+        if tens < 10 && ones < 10 { i8::try_from(tens * 10 + ones).ok() } else { None }
     };
     let (year, month, day, hour, minute, second) = (pair(0)?, pair(1)?, pair(2)?, pair(3)?, pair(4)?, pair(5)?);
     if schedule[15] == b'R' {
