@@ -276,7 +276,7 @@ impl One<'_, '_> {
         let (Some(users), quota) = (self.entry.daily_users, self.context.switches.quota.users) else { return };
         if users == 0 {
             self.refuse("daily_users", "0 would refuse every message", "remove the account, or pause it");
-        } else if users > quota {
+        } else if users > quota && quota > 0 {
             let hint = format!("at most {quota}: an account may only lower quota.users (7.1b)");
             self.refuse("daily_users", format!("{users} is above quota.users"), hint);
         }

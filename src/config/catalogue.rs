@@ -102,7 +102,7 @@ pub const SETTINGS: &[Key] = &[
     ),
     key(
         "ledger.backend",
-        OneOf(&["embedded"]),
+        Free("`embedded`"),
         "-",
         "which store keeps the slots; this version has one",
         "账本存储方式,本版本仅此一种",
@@ -546,6 +546,16 @@ pub fn find(path: &str) -> Option<&'static Key> {
         key.path == path || (matches!(key.values, Table(..)) && below())
     };
     SETTINGS.iter().chain(POLICY).find(own)
+}
+
+/// What the key of a problem should have been; `account.` paths are those of `accounts.toml`.
+pub(super) fn expectation(path: &str) -> Option<String> {
+    let of_account = |path: &str| {
+        let own = path.split('.').next().unwrap_or_default();
+        ACCOUNT.iter().find(|key| key.path == own)
+    };
+    let key = path.strip_prefix("account.").map_or_else(|| find(path), of_account)?;
+    Some(format!("expected {}", key.values))
 }
 
 impl fmt::Display for Values {

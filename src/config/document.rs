@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Excerpt, Problem};
-use super::suggest;
+use super::{catalogue, suggest};
 
 /// Mistakes of one file that are reported; a file with more is not a slip but another file.
 const MISTAKES_MAX: usize = 64;
@@ -102,6 +102,7 @@ impl<'t> Document<'t> {
     /// The reader's words as ours.
     fn explained(&self, span: Range<usize>, key: String, message: &str) -> Problem {
         let (message, hint) = explain(message);
+        let hint = hint.or_else(|| catalogue::expectation(&key));
         self.problem_in(span, key, message).maybe_hint(hint)
     }
 

@@ -177,13 +177,14 @@ fn text(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> (String, Option<
 fn customers(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Customers> {
     let (file, text) = text(dir, name, problems);
     let mut customers = Customers::default();
+    let before = problems.len();
     let columns = Columns { required: &["number"], optional: &["name", "note"] };
     table::read(&file, &text?, &columns, problems, |row| {
         let number = Msisdn::parse(0, 0, row.get("number").as_bytes(), false);
         customers.insert(number.map_err(|error| row.problem("number", error.to_string()))?);
         Ok(())
     });
-    if customers.is_empty() {
+    if customers.is_empty() && problems.len() == before {
         problems.push(
             Problem::error(&file, "rows", "the list holds no customer")
                 .hint("remove `customers` to allow all of the city"),
