@@ -61,7 +61,7 @@ pub(super) struct Entry {
 /// The accounts, ready for a ruleset.
 #[derive(Default)]
 pub(super) struct Accounts {
-    pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) list: Vec<Arc<Account>>,
     pub(super) by_system_id: HashMap<Box<str>, AccountId>,
     pub(super) units: Vec<Box<str>>,
 }
@@ -91,7 +91,7 @@ pub(super) fn read(document: &mut Document<'_>, context: &Context<'_>, problems:
         one.unique(&read, &entries);
         if let Some(account) = one.account(&mut read.units) {
             read.by_system_id.insert(account.system_id.clone(), account.id);
-            read.accounts.push(Arc::new(account));
+            read.list.push(Arc::new(account));
         }
         entries.push(entry);
     }
@@ -114,7 +114,7 @@ impl One<'_, '_> {
         self.document.problem(&format!("account.{}.{key}", self.index), format!("{name}: {}", message.as_ref()))
     }
 
-    fn refuse(&mut self, key: &str, message: impl AsRef<str>, hint: impl Into<String>) {
+    fn refuse(&mut self, key: &str, message: impl AsRef<str>, hint: impl Into<Box<str>>) {
         let problem = self.at(key, message).hint(hint);
         self.problems.push(problem);
     }

@@ -87,7 +87,9 @@ impl Overrides {
         } else {
             builder.set_override(path, text)
         };
-        let whole = builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())?;
+        let whole = builder
+            .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
+            .map_err(|error| error.to_string())?;
         whole.try_deserialize().map_err(|error| plain(&error))
     }
 }

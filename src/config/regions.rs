@@ -57,7 +57,7 @@ pub(super) fn cities(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec
 /// Reads the segment table into the regions.
 pub(super) fn segments(file: &str, text: &str, regions: &mut Regions, problems: &mut Vec<Problem>) {
     let before = problems.len();
-    let mut seen: HashMap<Segment, (Place, usize)> = HashMap::new();
+    let mut seen: HashMap<Segment, (Place, u32)> = HashMap::new();
     table::read(file, text, &SEGMENTS, problems, |row| {
         let prefix = row.get("prefix");
         let segment = Segment::parse(prefix).ok_or_else(|| {
@@ -79,7 +79,7 @@ pub(super) fn segments(file: &str, text: &str, regions: &mut Regions, problems: 
     }
 }
 
-fn repeated(row: &Row<'_>, prefix: &str, place: Place, first: Option<&(Place, usize)>) -> Problem {
+fn repeated(row: &Row<'_>, prefix: &str, place: Place, first: Option<&(Place, u32)>) -> Problem {
     let line = first.map_or(0, |(_, line)| *line);
     if first.is_some_and(|(other, _)| *other == place) {
         return row.problem("prefix", format!("segment {prefix} stands twice, first in line {line}")).warning();

@@ -10,10 +10,10 @@ use super::problem::Problem;
 /// A warning for every account whose sources overlap with those of an earlier account of another unit.
 pub(super) fn overlaps(document: &Document<'_>, read: &Accounts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (index, account) in read.accounts.iter().enumerate() {
-        let earlier = &read.accounts[..index];
-        let others = earlier.iter().filter(|other| other.unit != account.unit);
-        if let Some((other, source)) = others.filter_map(|other| Some((other, shared(account, other)?))).next() {
+    for (index, account) in read.list.iter().enumerate() {
+        let earlier = &read.list[..index];
+        let mut others = earlier.iter().filter(|other| other.unit != account.unit);
+        if let Some((other, source)) = others.find_map(|other| Some((other, shared(account, other)?))) {
             let message =
                 format!("{}: `{source}` is also open to {}, of another unit", account.system_id, other.system_id);
             let problem = document.problem(&format!("account.{}.sources", account.id.0), message);

@@ -77,7 +77,7 @@ fn reported(slips: &[Slip], severity: Severity) {
             continue;
         }
         let text = std::fs::read_to_string(dir.path().join(slip.file)).expect("written");
-        let line = text.lines().nth(problem.line.expect("a line") - 1).expect("in the file");
+        let line = text.lines().nth(problem.line.expect("a line") as usize - 1).expect("in the file");
         assert!(line.contains(slip.line), "{label}: {problem} names `{line}`");
     }
 }

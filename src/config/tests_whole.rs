@@ -49,8 +49,9 @@ fn a_header_without_a_column_names_it() {
 fn no_account_and_a_broken_table_are_refused() {
     let dir = spoiled("overlay.csv", "", "");
     std::fs::write(dir.path().join("accounts.toml"), "# none\n").expect("written");
-    let rows: String = (0..50).map(|row| format!("13{row:05},nowhere,cmcc,0\n")).collect();
-    std::fs::write(dir.path().join("segments.csv"), format!("prefix,city,operator,mvno\n{rows}")).expect("written");
+    let rows = (0..50).map(|row| format!("13{row:05},nowhere,cmcc,0"));
+    let lines: Vec<String> = ["prefix,city,operator,mvno".to_owned()].into_iter().chain(rows).collect();
+    std::fs::write(dir.path().join("segments.csv"), lines.join("\n")).expect("written");
     let problems = load(dir.path()).expect_err("mistakes");
     assert!(problems.0.iter().any(|problem| problem.message.contains("no account is designated")));
     assert!(problems.0.iter().any(|problem| problem.message.contains("30 more")), "{problems}");
@@ -123,6 +124,7 @@ fn the_environment_goes_before_the_files() {
         ("SMSLUICE__MODE__DEFAULT", "observe"),
         ("SMSLUICE__STATUS__DUPLICATE", "88"),
         ("SMSLUICE__SIGNATURE__STRIP_FORMAT_CHARS", "true"),
+        ("SMSLUICE__LEDGER__VALKEY_URL", "redis://:secret@192.0.2.9"),
         ("PATH", "/bin"),
     ]);
     let loaded = load_with_env(&shipped(), &variables, now()).expect("usable");
@@ -141,7 +143,8 @@ fn the_environment_goes_before_the_files() {
     {
         assert_eq!(loaded.origins.get(key), Some(&origin), "{key}");
     }
-    assert!(effective(&loaded).contains("quota.users = 2500"));
+    let printed = effective(&loaded);
+    assert!(printed.contains("quota.users = 2500") && !printed.contains("secret"), "{printed}");
 }
 
 #[test]
