@@ -85,15 +85,14 @@ pub(super) fn read(document: &mut Document<'_>, context: &Context<'_>, problems:
         problems.push(none.hint("add an [[account]]"));
     }
     let mut read = Accounts::default();
-    let mut entries = Vec::new();
-    for (index, entry) in file.account.into_iter().enumerate() {
-        let mut one = One { index, entry: &entry, document, context, problems };
-        one.unique(&read, &entries);
+    let mut seen = HashSet::new();
+    for (index, entry) in file.account.iter().enumerate() {
+        let mut one = One { index, entry, document, context, problems };
+        one.unique(seen.insert(entry.system_id.as_str()));
         if let Some(account) = one.account(&mut read.units) {
             read.by_system_id.insert(account.system_id.clone(), account.id);
             read.list.push(Arc::new(account));
         }
-        entries.push(entry);
     }
     problems.extend(sources::overlaps(document, &read));
     read
@@ -126,10 +125,8 @@ impl One<'_, '_> {
         }
     }
 
-    fn unique(&mut self, read: &Accounts, before: &[Entry]) {
-        let id = &self.entry.system_id;
-        let repeated = read.by_system_id.contains_key(id.as_str()) || before.iter().any(|entry| entry.system_id == *id);
-        if repeated && !id.is_empty() {
+    fn unique(&mut self, first: bool) {
+        if !first && !self.entry.system_id.is_empty() {
             self.refuse("system_id", "the system_id stands twice", "one account, one system_id: rename or remove one");
         }
     }

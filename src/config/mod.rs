@@ -21,8 +21,6 @@ mod switches;
 mod table;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_whole;
 
 pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force};
 pub use environment::PREFIX as ENVIRONMENT_PREFIX;

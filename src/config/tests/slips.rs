@@ -1,13 +1,9 @@
-//! The shipped folder loads; every way to spoil it is reported at its line with advice.
+//! One slip at a time: what is said of it, and where.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use crate::domain::Moment;
+use super::super::{Origin, Severity};
+use super::{load, shipped, spoiled};
 use crate::policy::switches::Switches;
 use crate::policy::{Mode, Reason};
-
-use super::{Configuration, Origin, Problems, Severity, load_with_env};
 
 /// One slip: in a file, a text for another, and what must be said of it.
 struct Slip {
@@ -26,36 +22,6 @@ macro_rules! slips {
     ($($file:literal: $from:literal => $to:literal; $line:literal, $key:literal, $message:literal, $hint:literal;)*) => {
         [$(Slip { file: $file, from: $from, to: $to, line: $line, key: $key, message: $message, hint: $hint }),*]
     };
-}
-
-pub(super) fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
-}
-
-pub(super) fn now() -> Moment {
-    Moment::parse("2026-11-24T09:30:00+08:00").expect("valid")
-}
-
-/// The shipped folder with one text replaced.
-pub(super) fn spoiled(file: &str, from: &str, to: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    for entry in std::fs::read_dir(shipped()).expect("shipped").flatten().filter(|entry| entry.path().is_file()) {
-        std::fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copied");
-    }
-    let path = dir.path().join(file);
-    let text = std::fs::read_to_string(&path).expect("shipped");
-    assert!(text.contains(from), "{file} holds no `{from}`");
-    let text = if from.is_empty() { format!("{text}{to}") } else { text.replacen(from, to, 1) };
-    std::fs::write(&path, text).expect("written");
-    dir
-}
-
-pub(super) fn load(dir: &Path) -> Result<Configuration, Problems> {
-    load_with_env(dir, &BTreeMap::new(), now())
-}
-
-pub(super) fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
-    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Every slip must give one problem of the severity, at its line.
@@ -123,7 +89,7 @@ fn the_shipped_policy_shows_every_switch_with_its_default() {
     assert_eq!(shown.mode.remove("default"), Some(Mode::Enforce));
     assert_eq!(shown.status.remove("duplicate"), Some(Reason::Duplicate.status()));
     assert_eq!(shown, Switches::default());
-    for key in super::catalogue::POLICY {
+    for key in super::super::catalogue::POLICY {
         let own = key.path.rsplit('.').next().expect("a word");
         let is_shown = text
             .lines()
@@ -135,8 +101,8 @@ fn the_shipped_policy_shows_every_switch_with_its_default() {
 #[test]
 fn the_shipped_settings_show_every_key_with_its_default() {
     let text = std::fs::read_to_string(shipped().join("smsluice.toml")).expect("shipped");
-    let shown: super::Settings = toml::from_str(&uncommented(&text)).expect("valid");
-    assert_eq!(shown, super::Settings::default());
+    let shown: super::super::Settings = toml::from_str(&uncommented(&text)).expect("valid");
+    assert_eq!(shown, super::super::Settings::default());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What concerns the folder as a whole: years, empty tables, several mistakes at once, the environment, modes.
 
-use super::tests::{environment, load, now, shipped, spoiled};
-use super::*;
+use super::super::{Origin, effective, load_with_env, settings};
+use super::{environment, load, now, shipped, spoiled};
 use std::collections::BTreeMap;
 
 use crate::domain::{Day, Moment};
