@@ -19,15 +19,17 @@ pub(super) struct Document<'t> {
     text: &'t str,
     /// What is left after everything unfit was cut out.
     root: Spanned<DeTable<'t>>,
-    /// Whether something was cut out: then a missing key proves nothing.
+    /// Whether something could not be read.
     broken: bool,
+    /// What was cut out, by path.
+    removed: Vec<String>,
 }
 
 impl<'t> Document<'t> {
     /// Reads the syntax; all errors are reported.
     pub(super) fn parse(file: &str, text: &'t str, problems: &mut Vec<Problem>) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let document = Self { file: file.to_owned(), text, root, broken: !errors.is_empty() };
+        let document = Self { file: file.to_owned(), text, root, broken: !errors.is_empty(), removed: Vec::new() };
         for error in errors.iter().take(MISTAKES_MAX) {
             let span = error.span().unwrap_or(0..0);
             problems.push(document.problem_in(span, "syntax", error.message()));
@@ -48,7 +50,8 @@ impl<'t> Document<'t> {
             let span = error.span().unwrap_or(0..0);
             let mut path = Vec::new();
             let removed = cut(self.root.get_mut(), &span, &mut path);
-            let key = if path.is_empty() { "file".to_owned() } else { path.join(".") };
+            let key = if path.is_empty() { "file".to_owned() } else { without_indices(&path.join(".")) };
+            self.removed.push(path.join("."));
             problems.push(self.explained(span, key, error.message()));
             if !removed {
                 break;
@@ -57,9 +60,15 @@ impl<'t> Document<'t> {
         T::default()
     }
 
-    /// Whether something could not be read, so that a missing key proves nothing.
+    /// Whether something could not be read.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether something was cut out of a table, so that a key missing there proves nothing: it may be misspelt.
+    pub(super) fn is_cut(&self, table: &str) -> bool {
+        let inside = |path: &String| path.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+        self.removed.iter().any(inside)
     }
 
     /// Whether the file holds the key; `account.0.city` reaches into lists.
@@ -79,10 +88,10 @@ impl<'t> Document<'t> {
                 None => break None,
             }
         };
-        let key: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
+        let key = without_indices(path);
         match span {
-            Some(span) => self.problem_in(span, key.join("."), message),
-            None => Problem::error(&self.file, key.join("."), message),
+            Some(span) => self.problem_in(span, key, message),
+            None => Problem::error(&self.file, key, message),
         }
     }
 
@@ -120,6 +129,11 @@ impl<'t> Document<'t> {
         }
         Some(at.span())
     }
+}
+
+/// A path as people name it: `account.0.city` is `account.city`, the line says which.
+fn without_indices(path: &str) -> String {
+    path.split('.').filter(|step| step.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
 }
 
 /// Splits a serde message into what is wrong and what to do.
@@ -176,6 +190,7 @@ fn inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut Vec<
             for index in 0..list.len() {
                 let covers = hit(list[index].span());
                 if list.get_mut(index).is_some_and(|item| inside(item, span, path)) {
+                    path.insert(0, index.to_string());
                     return true;
                 }
                 if covers && !list[index].get_ref().is_table() {

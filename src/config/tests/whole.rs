@@ -18,11 +18,16 @@ fn every_mistake_is_reported_at_once_in_the_order_of_reading() {
     let dir = spoiled("policy.toml", "# limit = 65", "limit = 0\nunits = \"x\"");
     let accounts = dir.path().join("accounts.toml");
     let text = std::fs::read_to_string(&accounts).expect("shipped");
-    std::fs::write(&accounts, text.replace("wuhu", "wuhuu").replace("sessions = 8", "sessions = true"))
-        .expect("written");
-    let problems = load(dir.path()).expect_err("four mistakes");
+    std::fs::write(
+        &accounts,
+        text.replace("wuhu", "wuhuu")
+            .replace("custodian = \"李四, 0553-3120001\"\n", "")
+            .replace("sessions = 8", "sessions = true"),
+    )
+    .expect("written");
+    let problems = load(dir.path()).expect_err("five mistakes");
     let keys: Vec<&str> = problems.0.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["account.sessions", "account.city", "length.limit", "length.units"]);
+    assert_eq!(keys, ["account.sessions", "account.custodian", "account.city", "length.limit", "length.units"]);
     assert!(problems.to_string().contains("policy.toml:"));
 }
 
