@@ -57,15 +57,20 @@ struct Summary {
 
 /// Runs the command.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    let now = args.now.unwrap_or_else(|| Clock::System.now());
-    let (report, text) = match config::load(&args.config, now) {
-        Ok(configuration) => (Report::of(&configuration, args.strict), config::effective(&configuration)),
-        Err(problems) => (Report::refused(problems), String::new()),
-    };
+    let (report, text) = judge(args);
     let ok = report.ok;
     // A closed pipe (`check | head`) is no failure of the check.
     let _ = if args.json { print_json(&report) } else { print_text(&report, &text) };
     if ok { ExitCode::SUCCESS } else { ExitCode::from(INVALID) }
+}
+
+/// The verdict, and the configuration in force as text.
+fn judge(args: &CheckArgs) -> (Report, String) {
+    let now = args.now.unwrap_or_else(|| Clock::System.now());
+    match config::load(&args.config, now) {
+        Ok(configuration) => (Report::of(&configuration, args.strict), config::effective(&configuration)),
+        Err(problems) => (Report::refused(problems), String::new()),
+    }
 }
 
 impl Report {
@@ -135,4 +140,55 @@ fn print_text(report: &Report, effective: &str) -> std::io::Result<()> {
 
 fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).ok_or_else(|| "write it as 2026-11-24T09:30:00+08:00".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(more: &[&str]) -> CheckArgs {
+        #[derive(clap::Parser)]
+        struct Whole {
+            #[command(flatten)]
+            args: CheckArgs,
+        }
+        let now = ["check", "--now", "2026-11-24T09:30:00+08:00"];
+        <Whole as clap::Parser>::parse_from(now.iter().chain(more)).args
+    }
+
+    #[test]
+    fn the_report_keeps_its_shape() {
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+        let (report, text) = judge(&check(&["--config", shipped, "--strict"]));
+        let json = serde_json::to_value(&report).expect("serialises");
+        assert_eq!((&json["ok"], &json["errors"], &json["warnings"]), (&true.into(), &[(); 0].into(), &[(); 0].into()));
+        assert_eq!((&json["summary"]["segments"], &json["summary"]["cities"]), (&16_046.into(), &16.into()));
+        let limit = json["policy"].as_array().and_then(|keys| keys.iter().find(|key| key["key"] == "length.limit"));
+        let limit = limit.expect("a switch");
+        assert_eq!(
+            (&limit["value"], &limit["origin"], &limit["clause"]),
+            (&65.into(), &"default".into(), &"4.1".into())
+        );
+        assert_eq!(json["accounts"][1]["modes"]["quota"], "enforce");
+        assert!(text.contains("quota.users = 3000") && text.contains("hf6202"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_and_a_strict_warning_are_not_ok() {
+        let (report, text) = judge(&check(&["--config", "/nonexistent"]));
+        assert!(!report.ok && report.summary.is_none() && text.is_empty());
+        assert!(report.errors.iter().all(|problem| problem.message.contains("cannot be read")));
+        let folder = tempfile::tempdir().expect("a folder");
+        let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        for entry in std::fs::read_dir(shipped).expect("shipped").flatten().filter(|entry| entry.path().is_file()) {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+        }
+        let accounts = folder.path().join("accounts.toml");
+        let text = std::fs::read_to_string(&accounts).expect("shipped").replace("10.12.58.0/24", "0.0.0.0/0");
+        std::fs::write(&accounts, text).expect("written");
+        let path = folder.path().display().to_string();
+        assert!(judge(&check(&["--config", &path])).0.ok);
+        let strict = judge(&check(&["--config", &path, "--strict"])).0;
+        assert!(!strict.ok && strict.warnings.len() == 1);
+    }
 }

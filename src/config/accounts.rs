@@ -61,7 +61,7 @@ pub(super) struct Entry {
 /// The accounts, ready for a ruleset.
 #[derive(Default)]
 pub(super) struct Accounts {
-    pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) list: Vec<Arc<Account>>,
     pub(super) by_system_id: HashMap<Box<str>, AccountId>,
     pub(super) units: Vec<Box<str>>,
 }
@@ -85,15 +85,14 @@ pub(super) fn read(document: &mut Document<'_>, context: &Context<'_>, problems:
         problems.push(none.hint("add an [[account]]"));
     }
     let mut read = Accounts::default();
-    let mut entries = Vec::new();
-    for (index, entry) in file.account.into_iter().enumerate() {
-        let mut one = One { index, entry: &entry, document, context, problems };
-        one.unique(&read, &entries);
+    let mut seen = HashSet::new();
+    for (index, entry) in file.account.iter().enumerate() {
+        let mut one = One { index, entry, document, context, problems };
+        one.unique(seen.insert(entry.system_id.as_str()));
         if let Some(account) = one.account(&mut read.units) {
             read.by_system_id.insert(account.system_id.clone(), account.id);
-            read.accounts.push(Arc::new(account));
+            read.list.push(Arc::new(account));
         }
-        entries.push(entry);
     }
     problems.extend(sources::overlaps(document, &read));
     read
@@ -114,22 +113,20 @@ impl One<'_, '_> {
         self.document.problem(&format!("account.{}.{key}", self.index), format!("{name}: {}", message.as_ref()))
     }
 
-    fn refuse(&mut self, key: &str, message: impl AsRef<str>, hint: impl Into<String>) {
+    fn refuse(&mut self, key: &str, message: impl AsRef<str>, hint: impl Into<Box<str>>) {
         let problem = self.at(key, message).hint(hint);
         self.problems.push(problem);
     }
 
-    /// A key that must be there. In a file that could not be read whole, its absence proves nothing.
+    /// A key that must be there, unless it may be the one that could not be read.
     fn missing(&mut self, key: &str, why: &str, hint: &str) {
-        if !self.document.is_broken() {
+        if !self.document.is_cut(&format!("account.{}", self.index)) {
             self.refuse(key, format!("no `{key}`: {why}"), hint);
         }
     }
 
-    fn unique(&mut self, read: &Accounts, before: &[Entry]) {
-        let id = &self.entry.system_id;
-        let repeated = read.by_system_id.contains_key(id.as_str()) || before.iter().any(|entry| entry.system_id == *id);
-        if repeated && !id.is_empty() {
+    fn unique(&mut self, first: bool) {
+        if !first && !self.entry.system_id.is_empty() {
             self.refuse("system_id", "the system_id stands twice", "one account, one system_id: rename or remove one");
         }
     }
@@ -276,7 +273,7 @@ impl One<'_, '_> {
         let (Some(users), quota) = (self.entry.daily_users, self.context.switches.quota.users) else { return };
         if users == 0 {
             self.refuse("daily_users", "0 would refuse every message", "remove the account, or pause it");
-        } else if users > quota {
+        } else if users > quota && quota > 0 {
             let hint = format!("at most {quota}: an account may only lower quota.users (7.1b)");
             self.refuse("daily_users", format!("{users} is above quota.users"), hint);
         }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Excerpt, Problem};
-use super::suggest;
+use super::{catalogue, suggest};
 
 /// Mistakes of one file that are reported; a file with more is not a slip but another file.
 const MISTAKES_MAX: usize = 64;
@@ -19,15 +19,17 @@ pub(super) struct Document<'t> {
     text: &'t str,
     /// What is left after everything unfit was cut out.
     root: Spanned<DeTable<'t>>,
-    /// Whether something was cut out: then a missing key proves nothing.
+    /// Whether something could not be read.
     broken: bool,
+    /// What was cut out, by path.
+    removed: Vec<String>,
 }
 
 impl<'t> Document<'t> {
     /// Reads the syntax; all errors are reported.
     pub(super) fn parse(file: &str, text: &'t str, problems: &mut Vec<Problem>) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let document = Self { file: file.to_owned(), text, root, broken: !errors.is_empty() };
+        let document = Self { file: file.to_owned(), text, root, broken: !errors.is_empty(), removed: Vec::new() };
         for error in errors.iter().take(MISTAKES_MAX) {
             let span = error.span().unwrap_or(0..0);
             problems.push(document.problem_in(span, "syntax", error.message()));
@@ -37,7 +39,9 @@ impl<'t> Document<'t> {
 
     /// Decodes strictly. Whatever is unknown or of the wrong kind is reported and left at its default.
     pub(super) fn decode<T: DeserializeOwned + Default>(&mut self, problems: &mut Vec<Problem>) -> T {
-        for _ in 0..MISTAKES_MAX {
+        // What stands around a syntax error is a guess; its keys would be reported at random.
+        let mistakes_max = if self.broken { 0 } else { MISTAKES_MAX };
+        for _ in 0..mistakes_max {
             let error = match T::deserialize(toml::Deserializer::from(self.root.clone())) {
                 Ok(value) => return value,
                 Err(error) => error,
@@ -46,7 +50,8 @@ impl<'t> Document<'t> {
             let span = error.span().unwrap_or(0..0);
             let mut path = Vec::new();
             let removed = cut(self.root.get_mut(), &span, &mut path);
-            let key = if path.is_empty() { "file".to_owned() } else { path.join(".") };
+            let key = if path.is_empty() { "file".to_owned() } else { without_indices(&path.join(".")) };
+            self.removed.push(path.join("."));
             problems.push(self.explained(span, key, error.message()));
             if !removed {
                 break;
@@ -55,9 +60,15 @@ impl<'t> Document<'t> {
         T::default()
     }
 
-    /// Whether something could not be read, so that a missing key proves nothing.
+    /// Whether something could not be read.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether something was cut out of a table, so that a key missing there proves nothing: it may be misspelt.
+    pub(super) fn is_cut(&self, table: &str) -> bool {
+        let inside = |path: &String| path.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+        self.removed.iter().any(inside)
     }
 
     /// Whether the file holds the key; `account.0.city` reaches into lists.
@@ -77,10 +88,10 @@ impl<'t> Document<'t> {
                 None => break None,
             }
         };
-        let key: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
+        let key = without_indices(path);
         match span {
-            Some(span) => self.problem_in(span, key.join("."), message),
-            None => Problem::error(&self.file, key.join("."), message),
+            Some(span) => self.problem_in(span, key, message),
+            None => Problem::error(&self.file, key, message),
         }
     }
 
@@ -90,18 +101,19 @@ impl<'t> Document<'t> {
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |index| start + index);
         let end = floor(self.text, span.end).clamp(start, line_end);
         let mut problem = Problem::error(&self.file, key, message);
-        problem.line = Some(self.text[..start].matches('\n').count() + 1);
-        problem.column = Some(self.text[line_start..start].chars().count() + 1);
-        problem.excerpt = Some(Excerpt {
+        problem.line = Some(self.text[..start].matches('\n').count() as u32 + 1);
+        problem.column = Some(self.text[line_start..start].chars().count() as u32 + 1);
+        problem.excerpt = Some(Box::new(Excerpt {
             text: self.text[line_start..line_end].trim_end().to_owned(),
             width: self.text[start..end].chars().count(),
-        });
+        }));
         problem
     }
 
     /// The reader's words as ours.
     fn explained(&self, span: Range<usize>, key: String, message: &str) -> Problem {
         let (message, hint) = explain(message);
+        let hint = hint.or_else(|| catalogue::expectation(&key));
         self.problem_in(span, key, message).maybe_hint(hint)
     }
 
@@ -117,6 +129,11 @@ impl<'t> Document<'t> {
         }
         Some(at.span())
     }
+}
+
+/// A path as people name it: `account.0.city` is `account.city`, the line says which.
+fn without_indices(path: &str) -> String {
+    path.split('.').filter(|step| step.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
 }
 
 /// Splits a serde message into what is wrong and what to do.
@@ -173,6 +190,7 @@ fn inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut Vec<
             for index in 0..list.len() {
                 let covers = hit(list[index].span());
                 if list.get_mut(index).is_some_and(|item| inside(item, span, path)) {
+                    path.insert(0, index.to_string());
                     return true;
                 }
                 if covers && !list[index].get_ref().is_table() {
@@ -214,7 +232,7 @@ mod tests {
         map: BTreeMap<String, u8>,
     }
 
-    fn places(text: &str) -> (File, Vec<(usize, String)>) {
+    fn places(text: &str) -> (File, Vec<(u32, String)>) {
         let mut problems = Vec::new();
         let mut document = Document::parse("file", text, &mut problems);
         let file = document.decode(&mut problems);
@@ -227,7 +245,7 @@ mod tests {
                     map.b = \"x\"\n[[row]]\nsize = 7\n[[row]]\nsize = true\nlist = [3]\n[outer]\na = 1\n";
         let (file, mut found) = places(text);
         found.sort();
-        let found: Vec<(usize, &str)> = found.iter().map(|(line, key)| (*line, key.as_str())).collect();
+        let found: Vec<(u32, &str)> = found.iter().map(|(line, key)| (*line, key.as_str())).collect();
         let expected = [
             (1, "nam"),
             (4, "inner.size"),
@@ -247,6 +265,6 @@ mod tests {
     #[test]
     fn every_syntax_error_is_reported() {
         let (_, found) = places("name = \n[inner\nsize = 1\n");
-        assert!(found.len() >= 2 && found[0].0 == 1, "{found:?}");
+        assert_eq!(found, [(2, "syntax".to_owned()), (1, "syntax".to_owned())]);
     }
 }

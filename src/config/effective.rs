@@ -120,6 +120,8 @@ fn in_force(keys: &[Key], value: &impl Serialize, origins: &BTreeMap<String, Ori
                 settings.extend(entries.into_iter().map(|(name, value)| (format!("{}.{name}", key.path), value, key)));
             }
             (_, Value::Null) => {}
+            // A URL can hold a password.
+            (_, _) if key.path == "ledger.valkey_url" => settings.push((key.path.to_owned(), "(set)".into(), key)),
             (_, own) => settings.push((key.path.to_owned(), own, key)),
         }
     }

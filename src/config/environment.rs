@@ -67,7 +67,7 @@ impl Overrides {
                 Ok(value) => layered = value,
                 Err(message) => {
                     let (message, hint) = explain(&message);
-                    let hint = hint.or_else(|| catalogue::find(&path).map(|key| format!("expected {}", key.values)));
+                    let hint = hint.or_else(|| catalogue::expectation(&path));
                     problems.extend(self.problem(&path, message).map(|problem| problem.maybe_hint(hint)));
                     self.0.remove(&path);
                 }
@@ -87,7 +87,9 @@ impl Overrides {
         } else {
             builder.set_override(path, text)
         };
-        let whole = builder.and_then(|builder| builder.build()).map_err(|error| error.to_string())?;
+        let whole = builder
+            .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
+            .map_err(|error| error.to_string())?;
         whole.try_deserialize().map_err(|error| plain(&error))
     }
 }
@@ -122,7 +124,10 @@ fn plain(error: &config::ConfigError) -> String {
             format!("invalid value: {unexpected}, expected {expected}")
         }
         config::ConfigError::At { error, .. } => plain(error),
-        config::ConfigError::Message(message) => message.clone(),
+        config::ConfigError::Message(message) => match message.split_once("does not have variant constructor ") {
+            Some((_, word)) => format!("`{word}` is not a value of this key"),
+            None => message.clone(),
+        },
         other => other.to_string(),
     }
 }

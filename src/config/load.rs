@@ -60,7 +60,7 @@ pub fn load_with_env(
     if problems.errors() > 0 {
         return Err(problems);
     }
-    let Accounts { accounts, by_system_id, units } = accounts;
+    let Accounts { list: accounts, by_system_id, units } = accounts;
     let ruleset = Ruleset { version: 1, switches, accounts, by_system_id, units, regions, calendar };
     let (warnings, origins) = (problems.0, loading.origins);
     Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows })
@@ -155,35 +155,29 @@ impl Loading<'_> {
 fn text(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> (String, Option<String>) {
     let path = dir.join(name);
     let file = path.display().to_string();
-    let octets = match std::fs::read(&path) {
-        Ok(octets) => octets,
-        Err(error) => {
-            let hint = "a configuration is a folder of smsluice.toml, policy.toml, accounts.toml and CSV tables";
-            problems.push(Problem::error(&file, "file", format!("cannot be read: {error}")).hint(hint));
-            return (file, None);
-        }
-    };
-    match String::from_utf8(octets) {
+    let failed = match std::fs::read(&path).map(String::from_utf8) {
         // Spreadsheets begin their CSV files with a byte order mark.
-        Ok(text) => (file, Some(text.trim_start_matches('\u{FEFF}').to_owned())),
-        Err(_) => {
-            problems.push(Problem::error(&file, "file", "is not UTF-8").hint("save it as UTF-8"));
-            (file, None)
-        }
-    }
+        Ok(Ok(text)) => return (file, Some(text.trim_start_matches('\u{FEFF}').to_owned())),
+        Ok(Err(_)) => Problem::error(&file, "file", "is not UTF-8").hint("save it as UTF-8"),
+        Err(error) => Problem::error(&file, "file", format!("cannot be read: {error}"))
+            .hint("a configuration is a folder of smsluice.toml, policy.toml, accounts.toml and CSV tables"),
+    };
+    problems.push(failed);
+    (file, None)
 }
 
 /// A manager's customers; the numbers themselves never reach a message.
 fn customers(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Customers> {
     let (file, text) = text(dir, name, problems);
     let mut customers = Customers::default();
+    let before = problems.len();
     let columns = Columns { required: &["number"], optional: &["name", "note"] };
     table::read(&file, &text?, &columns, problems, |row| {
         let number = Msisdn::parse(0, 0, row.get("number").as_bytes(), false);
         customers.insert(number.map_err(|error| row.problem("number", error.to_string()))?);
         Ok(())
     });
-    if customers.is_empty() {
+    if customers.is_empty() && problems.len() == before {
         problems.push(
             Problem::error(&file, "rows", "the list holds no customer")
                 .hint("remove `customers` to allow all of the city"),

@@ -19,6 +19,8 @@ mod sources;
 mod suggest;
 mod switches;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force};
 pub use environment::PREFIX as ENVIRONMENT_PREFIX;

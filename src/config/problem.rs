@@ -20,17 +20,17 @@ pub struct Problem {
     /// The file, or `environment`.
     pub file: String,
     /// Line, from 1; `None` where the file as a whole is meant.
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// Column in characters, from 1.
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// The key, column or variable.
     pub key: String,
     /// What is wrong.
     pub message: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The line itself, left out where it could hold a subscriber's number.
-    pub excerpt: Option<Excerpt>,
+    pub excerpt: Option<Box<Excerpt>>,
 }
 
 /// The line a problem stands in.
@@ -65,7 +65,7 @@ impl Problem {
 
     /// The same with advice.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -73,7 +73,7 @@ impl Problem {
     /// The same with advice, if there is any.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.or(self.hint);
+        self.hint = hint.map(Into::into).or(self.hint);
         self
     }
 
@@ -86,7 +86,7 @@ impl Problem {
 
     /// The same at a line, for tables.
     #[must_use]
-    pub fn at_line(mut self, line: usize) -> Self {
+    pub fn at_line(mut self, line: u32) -> Self {
         self.line = Some(line);
         self
     }
@@ -111,7 +111,7 @@ impl fmt::Display for Problem {
         write!(f, ": {severity}: {}: {}", self.key, self.message)?;
         if let (Some(excerpt), Some(line), Some(column)) = (&self.excerpt, self.line, self.column) {
             let gutter = line.to_string().len();
-            let (indent, marks) = excerpt.marks(column);
+            let (indent, marks) = excerpt.marks(column as usize);
             write!(f, "\n  {line} | {}\n  {:gutter$} | {indent}{marks}", excerpt.text, "")?;
         }
         if let Some(hint) = &self.hint {
@@ -182,7 +182,7 @@ mod tests {
     fn a_problem_prints_with_its_line_and_a_caret_under_it() {
         let mut problem = Problem::error("accounts.toml", "account.city", "no such city").hint("did you mean `hefei`?");
         (problem.line, problem.column) = (Some(12), Some(9));
-        problem.excerpt = Some(Excerpt { text: "名 = \"hefie\"".to_owned(), width: 3 });
+        problem.excerpt = Some(Box::new(Excerpt { text: "名 = \"hefie\"".to_owned(), width: 3 }));
         let printed = problem.to_string();
         let lines: Vec<&str> = printed.lines().collect();
         assert_eq!(lines[0], "accounts.toml:12:9: error: account.city: no such city");

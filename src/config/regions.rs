@@ -22,6 +22,7 @@ const OVERLAY: Columns =
 /// Reads the cities.
 pub(super) fn cities(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<City> {
     let mut cities: Vec<City> = Vec::new();
+    let before = problems.len();
     table::read(file, text, &CITIES, problems, |row| {
         let slug = row.get("slug");
         let plain = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -44,7 +45,10 @@ pub(super) fn cities(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec
         });
         Ok(())
     });
-    if cities.is_empty() {
+    if problems.len() > before {
+        // A city that could not be read would be unknown in every other file.
+        cities.clear();
+    } else if cities.is_empty() {
         problems.push(Problem::error(file, "rows", "the table holds no city"));
     }
     cities
@@ -52,7 +56,8 @@ pub(super) fn cities(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec
 
 /// Reads the segment table into the regions.
 pub(super) fn segments(file: &str, text: &str, regions: &mut Regions, problems: &mut Vec<Problem>) {
-    let mut seen: HashMap<Segment, (Place, usize)> = HashMap::new();
+    let before = problems.len();
+    let mut seen: HashMap<Segment, (Place, u32)> = HashMap::new();
     table::read(file, text, &SEGMENTS, problems, |row| {
         let prefix = row.get("prefix");
         let segment = Segment::parse(prefix).ok_or_else(|| {
@@ -68,13 +73,13 @@ pub(super) fn segments(file: &str, text: &str, regions: &mut Regions, problems: 
         }
         Err(repeated(row, prefix, place, seen.get(&segment)))
     });
-    if regions.known_segments() == 0 {
+    if regions.known_segments() == 0 && problems.len() == before {
         let empty = Problem::error(file, "rows", "the table holds no segment");
         problems.push(empty.hint("without it no city can be shown (7.3); restore the file"));
     }
 }
 
-fn repeated(row: &Row<'_>, prefix: &str, place: Place, first: Option<&(Place, usize)>) -> Problem {
+fn repeated(row: &Row<'_>, prefix: &str, place: Place, first: Option<&(Place, u32)>) -> Problem {
     let line = first.map_or(0, |(_, line)| *line);
     if first.is_some_and(|(other, _)| *other == place) {
         return row.problem("prefix", format!("segment {prefix} stands twice, first in line {line}")).warning();

@@ -41,10 +41,10 @@ pub struct ListenSettings {
     pub max_connections: u32,
     /// Connections at a time from one address.
     pub max_per_address: u32,
-    /// Time for a connection to bind (SMPP's session_init_timer).
+    /// Time for a connection to bind (SMPP's `session_init_timer`).
     #[serde(with = "span")]
     pub session_init_timeout: Duration,
-    /// Time without any PDU after which a session is closed (SMPP's inactivity_timer).
+    /// Time without any PDU after which a session is closed (SMPP's `inactivity_timer`).
     #[serde(with = "span")]
     pub inactivity_timeout: Duration,
     /// Requests of a session that are passed on and not answered yet.

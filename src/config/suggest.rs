@@ -16,7 +16,11 @@ pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> 
 
 /// The nearest word, if it differs in no more than a third of its letters.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let best = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min()?;
+    let cost = |candidate: &str| {
+        let begun = word.len() >= 3 && candidate.starts_with(word);
+        if begun { 1 } else { distance(word, candidate) }
+    };
+    let best = known.iter().map(|candidate| (cost(candidate), *candidate)).min()?;
     (best.0 <= word.chars().count().max(3) / 3).then_some(best.1)
 }
 
@@ -48,6 +52,7 @@ mod tests {
         assert_eq!(distance("limitt", "limit"), 1);
         assert_eq!(distance("hefie", "hefei"), 1);
         assert_eq!(distance("", "abc"), 3);
+        assert_eq!(hint("suzhou", ["bozhou", "suzhou-ah"]), "did you mean `suzhou-ah`?");
         assert_eq!(hint("limitt", ["unit", "limit"]), "did you mean `limit`?");
         assert_eq!(hint("colour", ["unit", "limit"]), "one of `unit`, `limit`");
     }

@@ -20,12 +20,11 @@ pub(super) fn check(layer: &Layer<'_>, switches: &mut Switches, problems: &mut V
         problems.extend(status_fault(code, *status).map(|(message, hint)| layer.problem(&path, message).hint(hint)));
     }
     for (index, number) in switches.signature.province_numbers.iter_mut().enumerate() {
-        match bare_digits(number) {
-            Some(digits) => *number = digits,
-            None => {
-                let path = format!("signature.province_numbers.{index}");
-                problems.push(layer.problem(&path, format!("`{number}` is not a telephone number")).hint(NUMBER_HINT));
-            }
+        if let Some(digits) = bare_digits(number) {
+            *number = digits;
+        } else {
+            let path = format!("signature.province_numbers.{index}");
+            problems.push(layer.problem(&path, format!("`{number}` is not a telephone number")).hint(NUMBER_HINT));
         }
     }
     phrases(layer, "signature.extra_names", &switches.signature.extra_names, problems);

@@ -21,7 +21,7 @@ pub(super) struct Row<'a> {
     header: &'a StringRecord,
     record: &'a StringRecord,
     /// Line of the file, from 1.
-    pub(super) line: usize,
+    pub(super) line: u32,
 }
 
 /// Reads every row; a row's problem is reported and the next row is read. Gives the number of rows.
@@ -46,11 +46,11 @@ pub(super) fn read(
             Ok(false) => break,
             Ok(true) => {
                 rows += 1;
-                let line = record.position().map_or(0, |position| position.line() as usize);
+                let line = record.position().map_or(0, |position| position.line() as u32);
                 found.extend(row(&Row { file, header: &header, record: &record, line }).err());
             }
             Err(error) => {
-                let line = error.position().map_or(0, |position| position.line() as usize);
+                let line = error.position().map_or(0, |position| position.line() as u32);
                 found.push(shape(file, &error, header.len()).at_line(line));
             }
         }
