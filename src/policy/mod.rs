@@ -4,6 +4,8 @@
 pub mod calendar;
 pub mod case;
 pub mod decide;
+#[cfg(test)]
+mod labelled;
 pub mod matching;
 pub mod mode;
 pub mod phrases;
@@ -11,7 +13,11 @@ pub mod reason;
 pub mod regions;
 pub mod rules;
 pub mod ruleset;
+#[cfg(test)]
+mod scenarios;
 pub mod switches;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use decide::{Permit, Refusal, Scratch, decide};
 pub use mode::{Mode, Modes, Rule};

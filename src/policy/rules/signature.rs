@@ -94,12 +94,12 @@ fn consultation(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::op
 
 /// Whether a consultation number is the owner's. A manager's own numbers are local too.
 fn owns(case: &Case<'_>, owner: Owner, number: &Number) -> bool {
-    let is = |own: &Box<str>| number.is(own);
     match owner {
         Owner::Province => case.rules.switches.signature.province_numbers.iter().any(|own| number.is(own)),
         Owner::City => {
-            case.account.consult_numbers.iter().any(is)
-                || case.account.class == AccountClass::KeyAccount && case.account.contact_numbers.iter().any(is)
+            case.account.consult_numbers.iter().any(|own| number.is(own))
+                || case.account.class == AccountClass::KeyAccount
+                    && case.account.contact_numbers.iter().any(|own| number.is(own))
         }
     }
 }
