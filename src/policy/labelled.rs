@@ -6,6 +6,7 @@ use crate::domain::AccountClass;
 use crate::smpp::Submission;
 
 use super::decide::{Permit, Refusal, Scratch, decide};
+use super::reason::Reason;
 use super::switches::{LengthUnit, Switches};
 use super::testing::{Frame, WEEKDAY, account, at, with_switches};
 
@@ -60,7 +61,7 @@ fn unescaped(text: &str) -> String {
 fn outcome(verdict: Result<Permit, Refusal>) -> String {
     match verdict {
         Ok(_) => "pass".to_owned(),
-        Err(refusal) => refusal.reasons().iter().map(|reason| reason.code()).collect::<Vec<_>>().join("+"),
+        Err(refusal) => refusal.reasons().iter().map(Reason::code).collect::<Vec<_>>().join("+"),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod calendar;
 pub mod case;
 pub mod decide;
+pub mod explain;
 #[cfg(test)]
 mod labelled;
 pub mod matching;
@@ -20,6 +21,7 @@ pub mod switches;
 pub(crate) mod testing;
 
 pub use decide::{Permit, Refusal, Scratch, decide};
+pub use explain::{Explanation, explain};
 pub use mode::{Mode, Modes, Rule};
 pub use reason::{Reason, Reasons};
 pub use ruleset::{Account, Ruleset, UnitId};

@@ -11,6 +11,7 @@ use crate::domain::{AccountClass, Msisdn};
 use crate::smpp::Submission;
 
 use super::decide::{Permit, Refusal, Scratch, decide, malformed};
+use super::reason::{Reason, Reasons};
 use super::regions::CityId;
 use super::rules::STATELESS;
 use super::ruleset::Account;
@@ -43,7 +44,7 @@ fn run(file: &str, mut wrong: impl FnMut(usize, &str, &str)) -> usize {
                 switches = toml::from_str(block).unwrap_or_else(|error| panic!("line {number}: {error}"));
                 toml = None;
             }
-            (Some(block), line) => *block += &format!("{line}\n"),
+            (Some(block), line) => block.extend([line, "\n"]),
             (None, line) if line.starts_with('|') => match &columns {
                 None => columns = Some(cells(line)),
                 Some(_) if line.starts_with("| ---") => {}
@@ -160,7 +161,7 @@ fn set(frame: &mut Frame, field: &str) {
 }
 
 fn told(verdict: Result<Permit, Refusal>) -> String {
-    let codes = |reasons: super::Reasons| reasons.iter().map(|reason| reason.code()).collect::<Vec<_>>().join("+");
+    let codes = |reasons: Reasons| reasons.iter().map(Reason::code).collect::<Vec<_>>().join("+");
     match verdict {
         Ok(permit) if permit.observed().is_empty() => format!("permit (day {})", permit.day()),
         Ok(permit) => format!("permit noting {} (day {})", codes(permit.observed()), permit.day()),
