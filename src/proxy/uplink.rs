@@ -11,6 +11,7 @@ use crate::ledger::Claim;
 use crate::policy::{self, Reason, Reasons, Refusal};
 use crate::record::Verb;
 use crate::smpp::command::{self, status};
+use crate::smpp::frame::HEADER;
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
@@ -82,7 +83,10 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
                     if !reservation.observed.is_empty() {
                         observe(session, tick, work, reservation.observed);
                     }
-                    work.forward(header, octets, reservation);
+                    match with_default_source(session, frame) {
+                        None => work.forward(header, octets, reservation),
+                        Some(other) => work.forward_written(header, octets, reservation, |out| out.extend(other)),
+                    }
                 }
                 Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
             }
@@ -124,6 +128,16 @@ fn line(
         tick,
     };
     gateway.ledger.reserve(&claim, &permit, &mut work.ledger)
+}
+
+/// An empty source_addr becomes the account's own, where it has one (2.4); the only
+/// octets the gateway ever changes.
+fn with_default_source(session: &Session, frame: &[u8]) -> Option<Vec<u8>> {
+    let source = session.sender.account.default_source.as_deref()?;
+    let submission = Submission::read(frame).ok().filter(|submission| submission.source.digits.is_empty())?;
+    let at = HEADER + submission.service_type.len() + 1 + 2; // behind service_type, its NUL, TON and NPI
+    let length = (frame.len() + source.len()) as u32;
+    Some([&length.to_be_bytes(), &frame[4..at], source.as_bytes(), &frame[at..]].concat())
 }
 
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
@@ -187,20 +201,7 @@ async fn forward(gateway: &Gateway, session: &Session, work: &mut Workspace, inb
         return Ok(());
     }
     let Err((written, _)) = wire::write_all(&session.smsc, &mut work.slices(inbox)).await else { return Ok(()) };
-    let mut position = 0;
-    let starts: Vec<_> = work
-        .runs
-        .iter()
-        .map(|run| {
-            let start = position;
-            position += run.len();
-            (run.clone(), start)
-        })
-        .collect();
-    let offset = |at: usize| {
-        starts.iter().find(|(run, _)| run.contains(&at)).map_or(0, |(run, start)| start + at - run.start)
-    };
-    for one in work.passing.iter().filter(|one| offset(one.octets.start) >= written) {
+    for one in work.beginning_at_or_behind(written) {
         if session.window.lock().withdraw(one.header.sequence).is_some() {
             gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
             session.sender.metrics.in_flight.dec();

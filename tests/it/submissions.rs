@@ -262,3 +262,23 @@ async fn more_messages_a_day_are_still_one_user() {
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "quota");
 }
+
+#[tokio::test]
+async fn an_empty_source_becomes_the_accounts_default() {
+    let stand = Stand::new(Setup {
+        accounts: vec![("system_id = \"hefei2\"", "system_id = \"hefei2\"\nsource_default = \"62020551\"")],
+        ..Setup::default()
+    })
+    .await;
+    let mut esme = stand.bind("hefei2").await;
+    for (n, source) in ["", "62021", ""].into_iter().enumerate() {
+        let spec = SubmitSpec::new(source, &hefei(n as u64), GOOD);
+        assert_eq!(verdict(&stand, &mut esme, "hefei2", &spec).await.0, "pass");
+    }
+    let seen: Vec<_> = stand.smsc.entries().into_iter().filter(|entry| entry.octets[4..8] == [0, 0, 0, 4]).collect();
+    let mut expected = SubmitSpec::new("62020551", &hefei(0), GOOD);
+    let sequence = |octets: &[u8]| u32::from_be_bytes([octets[12], octets[13], octets[14], octets[15]]);
+    assert_eq!(seen[0].octets, expected.submit_sm(sequence(&seen[0].octets)));
+    expected = SubmitSpec::new("62021", &hefei(1), GOOD);
+    assert_eq!(seen[1].octets, expected.submit_sm(sequence(&seen[1].octets)));
+}
