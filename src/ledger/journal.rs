@@ -139,8 +139,7 @@ impl Journal {
     /// `records` is emptied.
     pub fn append(&self, records: &mut Vec<u8>, reservations: u64) -> Ticket {
         let mut pending = self.pending.lock();
-        let ticket =
-            Ticket { generation: pending.generation, first_id: pending.first_id + pending.reservations };
+        let ticket = Ticket { generation: pending.generation, first_id: pending.first_id + pending.reservations };
         pending.records.extend_from_slice(records);
         pending.reservations += reservations;
         records.clear();
@@ -260,4 +259,3 @@ impl Journal {
         self.wanted.notify_all();
     }
 }
-

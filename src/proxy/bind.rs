@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::record::metrics::SmscMetrics;
+use crate::smpp::answer;
 use crate::smpp::bind::Bind;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::{Cut, Header};
-use crate::smpp::answer;
 
 use super::gateway::{Gateway, Sender, Site};
 use super::session::Bound;
@@ -39,7 +39,16 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         sender.leave();
                         return None;
                     }
-                    return Some(Bound { esme, smsc, sender, site, bind_type, smsc_metrics, from_esme: inbox, from_smsc });
+                    return Some(Bound {
+                        esme,
+                        smsc,
+                        sender,
+                        site,
+                        bind_type,
+                        smsc_metrics,
+                        from_esme: inbox,
+                        from_smsc,
+                    });
                 }
                 Tried::Refused(reply) => wire::write_one(&esme, &reply).await.ok()?,
             }

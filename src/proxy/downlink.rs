@@ -72,7 +72,13 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     }
     if let Some(length) = bad {
         gateway.metrics.protocol_errors.with_label_values(&["smsc", "bad_length"]).inc();
-        tracing::warn!(event = "protocol_error", session = session.id, leg = "smsc", length, "no PDU has this length; closing");
+        tracing::warn!(
+            event = "protocol_error",
+            session = session.id,
+            leg = "smsc",
+            length,
+            "no PDU has this length; closing"
+        );
         return Err(End { side: "smsc", cause: "bad_length" });
     }
     Ok(())

@@ -50,7 +50,7 @@ pub(super) struct Workspace {
 }
 
 thread_local! {
-    static SPARE: std::cell::RefCell<Vec<Box<Workspace>>> = const { std::cell::RefCell::new(Vec::new()) };
+    static SPARE: std::cell::RefCell<Vec<Workspace>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Workspaces a thread keeps for the next batch.
@@ -58,12 +58,12 @@ const SPARE_MAX: usize = 64;
 
 impl Workspace {
     /// An empty one, used before if there is one.
-    pub(super) fn take() -> Box<Self> {
+    pub(super) fn take() -> Self {
         SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
     }
 
     /// Gives it back for the next batch.
-    pub(super) fn put_back(mut self: Box<Self>) {
+    pub(super) fn put_back(mut self) {
         self.runs.clear();
         self.written.clear();
         self.passing.clear();

@@ -142,7 +142,13 @@ impl Session {
             self.sender.metrics.unknown.inc_by(rest.len() as u64);
             self.sender.metrics.in_flight.sub(rest.len() as i64);
             let account = &*self.sender.account.system_id;
-            tracing::warn!(event = "outcome_unknown", session = self.id, account, count = rest.len(), "link ended with messages in flight; they count as sent");
+            tracing::warn!(
+                event = "outcome_unknown",
+                session = self.id,
+                account,
+                count = rest.len(),
+                "link ended with messages in flight; they count as sent"
+            );
         }
     }
 

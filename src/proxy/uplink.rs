@@ -55,7 +55,13 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     forward(gateway, session, &mut work, inbox.octets()).await?;
     if let Some(length) = bad {
         gateway.metrics.protocol_errors.with_label_values(&["esme", "bad_length"]).inc();
-        tracing::warn!(event = "protocol_error", session = session.id, leg = "esme", length, "no PDU has this length; closing");
+        tracing::warn!(
+            event = "protocol_error",
+            session = session.id,
+            leg = "esme",
+            length,
+            "no PDU has this length; closing"
+        );
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
     answer(session, &work).await?;
@@ -150,8 +156,12 @@ async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Wo
     for one in work.withdraw(|one| one.reservation.is_durable()) {
         gateway.ledger.undo(&one.reservation, switches, false, &mut work.ledger);
         let reason = Reason::LedgerUnavailable;
-        let refusal =
-            Refusal { reason, status: session.sender.account.status(reason), also: Reasons::NONE, observed: Reasons::NONE };
+        let refusal = Refusal {
+            reason,
+            status: session.sender.account.status(reason),
+            also: Reasons::NONE,
+            observed: Reasons::NONE,
+        };
         refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
     }
 }

@@ -53,11 +53,6 @@ impl Window {
         }
     }
 
-    /// Whether a number is under way.
-    pub(super) fn contains(&self, sequence: u32) -> bool {
-        self.flights.contains_key(&sequence)
-    }
-
     /// Takes the request that an answer belongs to. generic_nack answers any request.
     pub(super) fn answer(&mut self, sequence: u32, command_id: u32) -> Answered {
         let Some(flight) = self.flights.get(&sequence) else { return Answered::Nothing };

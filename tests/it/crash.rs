@@ -40,8 +40,9 @@ async fn campaign(durability: &str, kills: u32) {
     let mut confirmed: HashSet<String> = HashSet::new();
     for kill in 0..=kills {
         let mut gateway = Gateway::start(folder.path(), smsc.local_addr(), durability).await;
-        let senders: Vec<_> =
-            (0..3).map(|n| tokio::spawn(send_all(gateway.smpp, if n % 2 == 0 { "hefei" } else { "hefei2" }, n * EACH / 2))).collect();
+        let senders: Vec<_> = (0..3)
+            .map(|n| tokio::spawn(send_all(gateway.smpp, if n % 2 == 0 { "hefei" } else { "hefei2" }, n * EACH / 2)))
+            .collect();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let patience = if kill == kills { 4000 } else { 30 + (random >> 33) % 500 };
         tokio::time::sleep(Duration::from_millis(patience)).await;
@@ -61,7 +62,9 @@ async fn campaign(durability: &str, kills: u32) {
 /// Submits every subscriber of a range, a window at a time, until done or cut off; returns those answered 0.
 async fn send_all(gateway: SocketAddr, account: &str, first: u64) -> Vec<String> {
     let mut confirmed = Vec::new();
-    let Ok(mut esme) = Esme::connect(gateway, BindType::Transceiver, account, "secret", 0x34).await else { return confirmed };
+    let Ok(mut esme) = Esme::connect(gateway, BindType::Transceiver, account, "secret", 0x34).await else {
+        return confirmed;
+    };
     esme.set_patience(Duration::from_millis(200));
     let mut sequence = 0;
     for chunk in (first..first + EACH).collect::<Vec<_>>().chunks(40) {

@@ -12,9 +12,12 @@ async fn every_labelled_text_gets_its_verdict_over_the_wire() {
     let rows = rows();
     assert_eq!(rows.len(), 139);
     let mut next = 0;
-    for (column, account, source) in
-        [("province_1258", "province", "12581"), ("city_moa", "hefei", "62021"), ("key_account", "manager", "62021"), ("", "market", "10086")]
-    {
+    for (column, account, source) in [
+        ("province_1258", "province", "12581"),
+        ("city_moa", "hefei", "62021"),
+        ("key_account", "manager", "62021"),
+        ("", "market", "10086"),
+    ] {
         let mut esme = stand.bind(account).await;
         for row in &rows {
             next += 1;

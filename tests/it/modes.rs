@@ -1,13 +1,13 @@
 //! Enforce, observe, off: per rule and per account.
 
-use smsluice::ledger::Side;
 use smsluice::domain::LocalTime;
+use smsluice::ledger::Side;
 use smsluice::sim::submit::SubmitSpec;
 
 use crate::stand::{OPEN, Setup, Stand, good, hefei, moment, subscriber, verdict};
 
 fn shadow(stand: &Stand, account: &str, rule: &str) -> u64 {
-    stand.metric(&format!(r#"smsluice_shadow_refusals_total{{account="{account}",rule="{rule}"}}"#)) as u64
+    stand.metric(&format!(r#"smsluice_shadow_refusals_total{{account="{account}",rule="{rule}"}}"#))
 }
 
 #[tokio::test]
@@ -25,7 +25,9 @@ async fn an_observing_site_lets_everything_through_and_counts() {
         assert_eq!(esme.submit(&spec).await.expect("answered").status, 0);
     }
     assert_eq!(stand.smsc.stats().taken, 6);
-    for (rule, count) in [("once", 1), ("region", 1), ("signature", 2), ("source", 1), ("destination", 1), ("hours", 1), ("decode", 1)] {
+    for (rule, count) in
+        [("once", 1), ("region", 1), ("signature", 2), ("source", 1), ("destination", 1), ("hours", 1), ("decode", 1)]
+    {
         assert_eq!(shadow(&stand, "hefei", rule), count, "{rule}");
     }
     let day = LocalTime::of(moment(OPEN)).day;

@@ -120,14 +120,14 @@ impl Stand {
     }
 
     /// A counter or gauge, by its name and labels as they are printed.
-    pub(crate) fn metric(&self, series: &str) -> f64 {
+    pub(crate) fn metric(&self, series: &str) -> u64 {
         let text = self.gateway.gateway().metrics().render();
         let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no series {series}"))
     }
 
     pub(crate) fn refused(&self, account: &str, reason: Reason) -> u64 {
-        self.metric(&format!(r#"smsluice_messages_refused_total{{account="{account}",reason="{}"}}"#, reason.code())) as u64
+        self.metric(&format!(r#"smsluice_messages_refused_total{{account="{account}",reason="{}"}}"#, reason.code()))
     }
 
     /// received = forwarded + refused (P15).
@@ -145,7 +145,13 @@ impl Stand {
     }
 }
 
-async fn start(config: &Path, clock: &Arc<AtomicI64>, smsc: SocketAddr, ledger: &Path, change: fn(&mut Plan)) -> Running {
+async fn start(
+    config: &Path,
+    clock: &Arc<AtomicI64>,
+    smsc: SocketAddr,
+    ledger: &Path,
+    change: fn(&mut Plan),
+) -> Running {
     let clock = Clock::Manual(Arc::clone(clock));
     let configuration = smsluice::config::load_with_env(config, &BTreeMap::new(), clock.now())
         .unwrap_or_else(|problems| panic!("{problems}"));
@@ -206,7 +212,8 @@ pub(crate) async fn verdict(stand: &Stand, esme: &mut Esme, account: &str, spec:
         return ("pass".to_owned(), answer);
     }
     for _ in 0..50 {
-        let moved = Reason::ALL.iter().zip(&before).find(|(reason, before)| stand.refused(account, **reason) > **before);
+        let moved =
+            Reason::ALL.iter().zip(&before).find(|(reason, before)| stand.refused(account, **reason) > **before);
         if let Some((reason, _)) = moved {
             assert_eq!(answer.frame.len(), 16, "a refusal is a header only");
             return (reason.code().to_owned(), answer);

@@ -100,7 +100,7 @@ async fn two_submissions_at_once_give_one_message() {
         let spec = good(&hefei(n));
         let (a, b) = tokio::join!(one.submit(&spec), two.submit(&spec));
         let (a, b) = (a.expect("answered").status, b.expect("answered").status);
-        assert_eq!((a == 0) as u32 + u32::from(b == 0), 1, "{a:#x} and {b:#x}");
+        assert_eq!(u32::from(a == 0) + u32::from(b == 0), 1, "{a:#x} and {b:#x}");
     }
     assert_eq!(stand.smsc.stats().taken_twice, 0);
     assert_eq!(stand.smsc.stats().taken, 200);
@@ -147,7 +147,9 @@ async fn a_city_reaches_its_own_subscribers_only() {
 async fn a_source_of_another_account_is_refused() {
     let stand = Stand::open().await;
     let mut esme = stand.bind("hefei").await;
-    for (source, expected) in [("1258", "source_not_allowed"), ("", "source_not_allowed"), ("6202x", "source_not_allowed"), ("6202", "pass")] {
+    for (source, expected) in
+        [("1258", "source_not_allowed"), ("", "source_not_allowed"), ("6202x", "source_not_allowed"), ("6202", "pass")]
+    {
         let spec = SubmitSpec::new(source, &hefei(9), GOOD);
         assert_eq!(verdict(&stand, &mut esme, "hefei", &spec).await.0, expected, "{source}");
     }
@@ -166,8 +168,8 @@ async fn the_effective_time_of_a_scheduled_message_is_judged() {
         ("261126090000032+", "schedule_too_far"),
         ("261324090000032+", "schedule_invalid"),
         ("261124140000049+", "schedule_invalid"),
-        ("000000040000000R", "busy"),             // 13:30
-        ("000000050000000R", "pass"),             // 14:30
+        ("000000040000000R", "busy"), // 13:30
+        ("000000050000000R", "pass"), // 14:30
         ("2611241400", "decode_failed"),
     ]
     .into_iter()
@@ -175,7 +177,8 @@ async fn the_effective_time_of_a_scheduled_message_is_judged() {
     {
         let spec = good(&hefei(n as u64)).at(schedule);
         let (found, answer) = verdict(&stand, &mut esme, "hefei", &spec).await;
-        let found = if answer.status == 0x61 && found == "decode_failed" { "schedule_invalid".to_owned() } else { found };
+        let found =
+            if answer.status == 0x61 && found == "decode_failed" { "schedule_invalid".to_owned() } else { found };
         let expected = if expected == "decode_failed" { "schedule_invalid" } else { expected };
         assert_eq!(found, expected, "{schedule}");
     }
