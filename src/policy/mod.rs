@@ -4,6 +4,9 @@
 pub mod calendar;
 pub mod case;
 pub mod decide;
+pub mod explain;
+#[cfg(test)]
+mod labelled;
 pub mod matching;
 pub mod mode;
 pub mod phrases;
@@ -11,9 +14,14 @@ pub mod reason;
 pub mod regions;
 pub mod rules;
 pub mod ruleset;
+#[cfg(test)]
+mod scenarios;
 pub mod switches;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use decide::{Permit, Refusal, Scratch, decide};
+pub use explain::{Explanation, explain};
 pub use mode::{Mode, Modes, Rule};
 pub use reason::{Reason, Reasons};
 pub use ruleset::{Account, Ruleset, UnitId};

@@ -78,7 +78,7 @@ impl Time {
 
 impl Absolute {
     fn new(fields: [u8; 6], tenths: u8, quarters: u8, behind: bool) -> Result<Self, TimeError> {
-        let [year, month, day, hour, minute, second] = fields.map(|field| field as i8);
+        let [year, month, day, hour, minute, second] = fields.map(u8::cast_signed);
         let civil =
             DateTime::new(2000 + i16::from(year), month, day, hour, minute, second, i32::from(tenths) * 100_000_000);
         let civil = civil.map_err(|_| TimeError)?;
@@ -86,7 +86,7 @@ impl Absolute {
             return Err(TimeError);
         }
         let civil_ms = jiff::tz::Offset::UTC.to_timestamp(civil).map_err(|_| TimeError)?.as_millisecond();
-        let quarters = if behind { -(quarters as i8) } else { quarters as i8 };
+        let quarters = if behind { -quarters.cast_signed() } else { quarters.cast_signed() };
         Ok(Self { civil_ms, quarters })
     }
 

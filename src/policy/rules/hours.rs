@@ -45,6 +45,12 @@ pub fn window_at(switches: &HoursSwitches, second: u32) -> Option<Reason> {
     }
 }
 
+/// The window a second of the day lies in.
+pub fn window_of(switches: &HoursSwitches, second: u32) -> Option<Window> {
+    let mut windows = switches.night.iter().chain(&switches.busy);
+    windows.find(|window| window.contains(second, switches.edge_guard_seconds)).copied()
+}
+
 /// Whether a forbidden window begins or goes on within `seconds` after a second of the day.
 pub fn window_within(switches: &HoursSwitches, second: u32, seconds: u32) -> bool {
     let guard = switches.edge_guard_seconds % DAY;

@@ -26,53 +26,107 @@ const HARMLESS: [u16; 10] = [
     tag::MORE_MESSAGES_TO_SEND,
 ];
 
+/// A field at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The command_status that names it.
+    pub status: u32,
+    /// What it is, English.
+    pub english: &'static str,
+    /// What it is, Chinese.
+    pub chinese: &'static str,
+}
+
 /// Judges the rule.
 pub fn check(case: &Case<'_>) -> Finding {
     match denied(case) {
-        Some(status) => Finding::refuse_as(Reason::OperationDenied, status),
+        Some(denial) => Finding::refuse_as(Reason::OperationDenied, denial.status),
         None => Finding::PASS,
     }
 }
 
-/// The command_status of the first field at fault.
-fn denied(case: &Case<'_>) -> Option<u32> {
+/// The first field at fault.
+pub fn denied(case: &Case<'_>) -> Option<Denial> {
     operation(case).or_else(|| esm_class(case)).or_else(|| fields(case)).or_else(|| tlvs(case))
 }
 
-fn operation(case: &Case<'_>) -> Option<u32> {
+fn operation(case: &Case<'_>) -> Option<Denial> {
     match case.submission.operation {
         Operation::SubmitSm | Operation::SubmitMulti | Operation::DataSm => None,
-        Operation::ReplaceSm => Some(status::ESME_RREPLACEFAIL),
-        Operation::BroadcastSm => Some(status::ESME_RPROHIBITED),
+        Operation::ReplaceSm => Denial::new(
+            status::ESME_RREPLACEFAIL,
+            "replace_sm gives an accepted message a new text or time",
+            "replace_sm 会更改已受理短信的内容或时间",
+        ),
+        Operation::BroadcastSm => {
+            Denial::new(status::ESME_RPROHIBITED, "broadcast_sm names no recipient", "broadcast_sm 没有具体接收号码")
+        }
     }
 }
 
-fn esm_class(case: &Case<'_>) -> Option<u32> {
+fn esm_class(case: &Case<'_>) -> Option<Denial> {
+    const STATUS: u32 = status::ESME_RINVESMCLASS;
     let submission = case.submission;
     // Bits 5-2 make the message an acknowledgement of another, which readers show in their own ways.
-    let acknowledges = submission.esm_class & 0x3C != 0;
+    if submission.esm_class & 0x3C != 0 {
+        return Denial::new(STATUS, "esm_class makes it an acknowledgement", "esm_class 将其标为确认类消息");
+    }
     // Datagram and transaction mode are delivered at once, or not at all: a schedule beside them is not kept.
-    let cannot_wait = matches!(submission.esm_class & 0x03, 1 | 2) && !submission.schedule.is_empty();
-    let data = &submission.user_data;
-    let header = data.other_elements || data.parts == Parts::Malformed;
-    (acknowledges || cannot_wait || header).then_some(status::ESME_RINVESMCLASS)
+    if matches!(submission.esm_class & 0x03, 1 | 2) && !submission.schedule.is_empty() {
+        return Denial::new(STATUS, "its messaging mode keeps no schedule", "该消息模式不支持定时发送");
+    }
+    if submission.user_data.parts == Parts::Malformed {
+        return Denial::new(STATUS, "its concatenation contradicts itself", "长短信拼接信息自相矛盾");
+    }
+    if submission.user_data.other_elements {
+        return Denial::new(
+            STATUS,
+            "its user-data header holds more than concatenation",
+            "用户数据头含有长短信拼接以外的元素",
+        );
+    }
+    None
 }
 
-fn fields(case: &Case<'_>) -> Option<u32> {
+fn fields(case: &Case<'_>) -> Option<Denial> {
     let submission = case.submission;
     if submission.default_msg_id != 0 {
-        return Some(status::ESME_RINVDFTMSGID);
+        return Denial::new(
+            status::ESME_RINVDFTMSGID,
+            "sm_default_msg_id names a text stored in the SMSC",
+            "sm_default_msg_id 指向短信中心预存的内容",
+        );
     }
-    let replaces = submission.replace_if_present != 0 || matches!(submission.protocol_id, 0x41..=0x47);
-    replaces.then_some(status::ESME_RINVSUBREP)
+    if submission.replace_if_present != 0 || matches!(submission.protocol_id, 0x41..=0x47) {
+        return Denial::new(status::ESME_RINVSUBREP, "it replaces an earlier message", "该消息会替换先前的短信");
+    }
+    None
 }
 
-fn tlvs(case: &Case<'_>) -> Option<u32> {
+fn tlvs(case: &Case<'_>) -> Option<Denial> {
+    const STATUS: u32 = status::ESME_ROPTPARNOTALLWD;
     let tlvs = &case.submission.tlvs;
-    let denied = case.submission.two_texts
-        || tlvs.repeated.is_some()
-        || !tlvs.is_empty() && tlvs.iter().any(|tlv| !allowed(case, tlv));
-    denied.then_some(status::ESME_ROPTPARNOTALLWD)
+    if case.submission.two_texts {
+        return Denial::new(STATUS, "short_message and message_payload both hold a text", "同时携带两份短信内容");
+    }
+    if tlvs.repeated.is_some() {
+        return Denial::new(STATUS, "a TLV is given twice", "同一 TLV 出现两次");
+    }
+    if !tlvs.is_empty() && tlvs.iter().any(|tlv| !allowed(case, tlv)) {
+        return Denial::new(
+            STATUS,
+            "a TLV that could carry a text or an address of its own",
+            "含有可能另带内容或号码的 TLV",
+        );
+    }
+    None
+}
+
+impl Denial {
+    #[expect(clippy::unnecessary_wraps, reason = "every caller returns it as an Option")]
+    const fn new(status: u32, english: &'static str, chinese: &'static str) -> Option<Self> {
+        Some(Self { status, english, chinese })
+    }
 }
 
 fn allowed(case: &Case<'_>, tlv: Tlv<'_>) -> bool {

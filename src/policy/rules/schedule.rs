@@ -96,7 +96,7 @@ fn end_of_validity(case: &Case<'_>) -> Result<Option<Moment>, crate::smpp::time:
 fn crosses_window(case: &Case<'_>, end: Moment) -> bool {
     let last = LocalTime::of(end).day;
     let blocked = || case.rules.calendar.blocked().any(|(day, _)| (case.local.day..=last).contains(&day));
-    let seconds = (end.ms() - case.edt.ms()).div_euclid(1000).clamp(0, 86_400) as u32;
+    let seconds = u32::try_from((end.ms() - case.edt.ms()) / 1000).unwrap_or(0).min(86_400);
     case.enforces(Rule::Holiday) && blocked()
         || case.enforces(Rule::Hours) && hours::window_within(&case.rules.switches.hours, case.local.second, seconds)
 }

@@ -33,6 +33,25 @@ pub fn check(case: &Case<'_>) -> Finding {
     own.and(foreign(case, text))
 }
 
+/// What a text offers as a signature, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the name phrase stands in the zone.
+    pub name: bool,
+    /// Every consultation number in the text, and whether it is one of the sender's.
+    pub numbers: Vec<(Number, bool)>,
+}
+
+/// Looks at a text with the same finders as the rule.
+pub fn evidence(case: &Case<'_>, text: Text<'_>) -> Evidence {
+    let (owner, _) = owners(case);
+    let found = Consultations::of(text.matching, &case.rules.switches.signature.extra_consults);
+    Evidence {
+        name: name(case, text, owner).is_some(),
+        numbers: found.map(|found| (found.number, owns(case, owner, &found.number))).collect(),
+    }
+}
+
 /// Characters of the name and consultation phrases in the zone, for sites that do not count them.
 pub fn length(case: &Case<'_>, text: Text<'_>) -> usize {
     let (owner, other) = owners(case);
@@ -94,12 +113,12 @@ fn consultation(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::op
 
 /// Whether a consultation number is the owner's. A manager's own numbers are local too.
 fn owns(case: &Case<'_>, owner: Owner, number: &Number) -> bool {
-    let is = |own: &Box<str>| number.is(own);
     match owner {
         Owner::Province => case.rules.switches.signature.province_numbers.iter().any(|own| number.is(own)),
         Owner::City => {
-            case.account.consult_numbers.iter().any(is)
-                || case.account.class == AccountClass::KeyAccount && case.account.contact_numbers.iter().any(is)
+            case.account.consult_numbers.iter().any(|own| number.is(own))
+                || case.account.class == AccountClass::KeyAccount
+                    && case.account.contact_numbers.iter().any(|own| number.is(own))
         }
     }
 }
