@@ -132,8 +132,14 @@ impl DayFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file without holding up writers.
+    /// Copies a write-ahead log that has grown into its file, without holding up writers.
     pub(super) fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<()> {
+        /// Below this a checkpoint would cost more than reading the log at the next start.
+        const WORTH_IT: u64 = 32 * 1024 * 1024;
+        let log = folder.join(format!("journal-{day}.sqlite-wal"));
+        if std::fs::metadata(log).map_or(0, |log| log.len()) < WORTH_IT {
+            return Ok(());
+        }
         let connection = Connection::open(Self::path(folder, day))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))

@@ -308,6 +308,9 @@ impl Ledger {
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
+        if !self.journal.is_trusted() {
+            self.journal.probe();
+        }
         // A checkpoint that cannot run now runs next second; the log only grows meanwhile.
         let _ = DayFile::checkpoint(&self.settings.path, now.day);
     }

@@ -126,8 +126,8 @@ impl Workspace {
         self.runs.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()).map(Run::Received));
     }
 
-    /// Those of the reserved submissions that begin at or behind an octet of what goes upstream.
-    pub(super) fn beginning_at_or_behind(&self, octet: usize) -> Vec<Passing> {
+    /// Takes out the reserved submissions that begin at or behind an octet of what goes upstream.
+    pub(super) fn withdraw_from(&mut self, octet: usize) -> Vec<Passing> {
         let mut offset = 0;
         let mut starts = Vec::new();
         for run in &self.runs {
@@ -143,7 +143,11 @@ impl Workspace {
                 _ => None,
             })
         };
-        self.passing.iter().filter(|one| start(one).is_none_or(|start| start >= octet)).cloned().collect()
+        let (out, stay) = std::mem::take(&mut self.passing)
+            .into_iter()
+            .partition(|one| start(one).is_none_or(|start| start >= octet));
+        self.passing = stay;
+        out
     }
 
     /// The runs as slices of the inbox.

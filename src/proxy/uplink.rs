@@ -52,7 +52,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
 
     durable(gateway, session, tick, &mut work, inbox.octets()).await;
     depart(gateway, session, tick, &mut work, inbox.octets());
-    forward(gateway, session, &mut work, inbox.octets()).await?;
+    let sent = forward(gateway, session, tick, &mut work, inbox.octets()).await;
     if let Some(length) = bad {
         gateway.metrics.protocol_errors.with_label_values(&["esme", "bad_length"]).inc();
         tracing::warn!(
@@ -64,13 +64,14 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
         );
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
+    session.sender.metrics.add(&mut work.tally);
     answer(session, &work).await?;
+    sent?;
 
     if !work.passing.is_empty() {
         let added = gateway.ticker.tick().steady_ns - tick.steady_ns;
         gateway.metrics.added_latency.observe(added as f64 / 1e9);
     }
-    session.sender.metrics.add(&mut work.tally);
     work.put_back();
     inbox.consume(consumed);
     session.heard_esme(tick, inbox.is_partial());
@@ -155,14 +156,7 @@ async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Wo
     let switches = &session.site.rules.switches;
     for one in work.withdraw(|one| one.reservation.is_durable()) {
         gateway.ledger.undo(&one.reservation, switches, false, &mut work.ledger);
-        let reason = Reason::LedgerUnavailable;
-        let refusal = Refusal {
-            reason,
-            status: session.sender.account.status(reason),
-            also: Reasons::NONE,
-            observed: Reasons::NONE,
-        };
-        refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
+        refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::LedgerUnavailable));
     }
 }
 
@@ -181,9 +175,7 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
                 sent_ms: tick.steady_ms,
                 expired: false,
             };
-            if window.insert(header.sequence, flight) {
-                work.tally.forwarded(Verb::of(header.command_id));
-            } else {
+            if !window.insert(header.sequence, flight) {
                 reused.push(index);
             }
         }
@@ -206,19 +198,32 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
 }
 
 /// One vectored write of the original octets. What the system had not taken when the link broke was never sent.
-async fn forward(gateway: &Gateway, session: &Session, work: &mut Workspace, inbox: &[u8]) -> Result<(), End> {
+async fn forward(
+    gateway: &Gateway,
+    session: &Session,
+    tick: Tick,
+    work: &mut Workspace,
+    inbox: &[u8],
+) -> Result<(), End> {
     if work.runs.is_empty() {
         return Ok(());
     }
-    let Err((written, _)) = wire::write_all(&session.smsc, &mut work.slices(inbox)).await else { return Ok(()) };
-    for one in work.beginning_at_or_behind(written) {
-        if session.window.lock().withdraw(one.header.sequence).is_some() {
+    let written = wire::write_all(&session.smsc, &mut work.slices(inbox)).await;
+    if let Err((written, _)) = written {
+        for one in work.withdraw_from(written) {
+            if session.window.lock().withdraw(one.header.sequence).is_none() {
+                continue; // its outcome is settled as unknown already
+            }
             gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
             session.sender.metrics.in_flight.dec();
+            refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::UpstreamDown));
         }
+        gateway.ledger.note(&mut work.ledger);
     }
-    gateway.ledger.note(&mut work.ledger);
-    Err(End { side: "smsc", cause: "error" })
+    for one in &work.passing {
+        work.tally.forwarded(Verb::of(one.header.command_id));
+    }
+    written.map_err(|_| End { side: "smsc", cause: "error" })
 }
 
 /// All refusals of the batch leave by this door.
@@ -244,6 +249,12 @@ fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, f
 fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
     work.tally.shadow(observed);
     session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
+}
+
+/// A refusal whose ground is the gateway's own state.
+fn here(session: &Session, reason: Reason) -> Refusal {
+    let status = session.sender.account.status(reason);
+    Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 fn denied(header: Header, status: u32) -> Refusal {
