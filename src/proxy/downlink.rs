@@ -34,6 +34,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
         }
     };
     session.ended(end);
+    session.smsc_is_gone();
     session.settle_rest(&gateway); // unknown outcomes first, then the sender sees the end
     session.make_room();
     wire::shut(&session.esme);
@@ -114,6 +115,9 @@ impl Pass<'_> {
         let nack = header.command_id == command::GENERIC_NACK;
         let answers = header.command_id & command::RESPONSE != 0
             && command::is_submission(header.command_id & !command::RESPONSE);
+        if header.command_id == command::UNBIND {
+            self.session.ended(End { side: "smsc", cause: "unbind" });
+        }
         if !answers && !nack {
             return true;
         }

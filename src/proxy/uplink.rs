@@ -98,7 +98,12 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
                 Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
             }
         }
-        id if relays(id) => work.relay(octets),
+        id if relays(id) => {
+            if id == command::UNBIND {
+                session.ended(End { side: "esme", cause: "unbind" });
+            }
+            work.relay(octets);
+        }
         id if command::is_bind(id) => work.answers.extend(answer::refusal(header, status::ESME_RALYBND)),
         id if id & command::RESPONSE != 0 => {
             gateway.metrics.anomalies.with_label_values(&["unknown_answer"]).inc();

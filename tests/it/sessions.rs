@@ -18,6 +18,13 @@ async fn all_bind_types_and_versions_pass_with_their_octets() {
             esme.unbind().await.expect("unbound");
         }
     }
+    for _ in 0..100 {
+        if stand.gateway.gateway().bound() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(stand.metric(r#"smsluice_session_closes_total{cause="unbind",side="esme"}"#), 9);
     let binds = stand.smsc.entries().into_iter().filter(|entry| entry.direction == Direction::In);
     let with_secret = binds.filter(|entry| entry.octets.windows(6).any(|octets| octets == b"secret")).count();
     assert_eq!(with_secret, 9, "credentials go through untouched");
