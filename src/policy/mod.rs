@@ -11,6 +11,7 @@ pub mod matching;
 pub mod mode;
 pub mod phrases;
 pub mod reason;
+pub mod reference;
 pub mod regions;
 pub mod rules;
 pub mod ruleset;
