@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::interval;
 
-use super::peers::{self, LiveLine, StopSignal, status_name};
+use super::peers::{self, LiveLine, StopSignal};
 use crate::sim::esme::EsmeError;
 use crate::sim::load::{DEFAULT_TEXT, Kind, Load, LoadError, LoadReport, LoadSettings, Progress, Traffic};
+use crate::smpp::command::status;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -261,10 +262,10 @@ fn summary(report: &LoadReport) -> String {
     // Writing to a String cannot fail.
     let LoadReport { sent, answered, elapsed_s, throughput, latency, .. } = report;
     let _ = writeln!(out, "{sent} sent, {answered} answered in {elapsed_s:.3} s: {throughput:.0} messages/s");
-    for (status, count) in &report.by_status {
+    for (code, count) in &report.by_status {
         let share = *count as f64 * 100.0 / (*answered).max(1) as f64;
-        let name = status_name(*status);
-        let _ = writeln!(out, "  {:<6} {name:<24} {count:>12}  {share:6.2} %", format!("{status:#04x}"));
+        let name = status::name(*code);
+        let _ = writeln!(out, "  {:<6} {name:<24} {count:>12}  {share:6.2} %", format!("{code:#04x}"));
     }
     for (kind, statuses) in report.by_kind.iter().filter(|_| report.by_kind.len() > 1) {
         let statuses: Vec<_> = statuses.iter().map(|(status, count)| format!("{status} {count}")).collect();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod load;
 mod peers;
 pub mod serve;
@@ -24,6 +25,7 @@ use crate::domain::Moment;
 enum Command {
     Serve(Box<serve::Args>),
     Check(Box<check::CheckArgs>),
+    Explain(Box<explain::Args>),
     Demo(Box<demo::Args>),
     Smsc(Box<smsc::Args>),
     Load(Box<load::Args>),
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         Command::Smsc(args) => block_on(smsc::run(*args)),
         Command::Load(args) => block_on(load::run(*args)),

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::peers::{self, LiveLine, StopSignal, status_name};
+use super::peers::{self, LiveLine, StopSignal};
 use crate::domain::Clock;
 use crate::sim::pdu::{DeliverSpec, IdFormat};
 use crate::sim::smsc::{Behaviour, Latency, Receipts, Smsc, SmscSettings, SmscStats};
+use crate::smpp::command::status;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -225,8 +226,8 @@ fn summary(stats: &SmscStats) -> String {
     }
     line("connections", stats.connections);
     line("binds refused", stats.binds_refused);
-    for (status, count) in &stats.answered {
-        line(&format!("answered {status:#04x} {}", status_name(*status)), *count);
+    for (code, count) in &stats.answered {
+        line(&format!("answered {code:#04x} {}", status::name(*code)), *count);
     }
     line("never answered", stats.silent);
     line("messages taken", stats.taken);

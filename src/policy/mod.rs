@@ -12,6 +12,7 @@ pub mod mode;
 pub mod numbers;
 pub mod phrases;
 pub mod reason;
+pub mod reference;
 pub mod regions;
 pub mod rules;
 pub mod ruleset;

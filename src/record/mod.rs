@@ -1,6 +1,7 @@
 //! Floor 2: what is kept of what happened. For now the counters.
 
 pub mod metrics;
+pub mod reference;
 pub mod sender;
 
 pub use metrics::Metrics;

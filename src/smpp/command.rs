@@ -98,6 +98,50 @@ pub mod status {
     pub const ESME_RINVPARLEN: u32 = 0xC2;
     /// Operation recognised but denied to this ESME (5.0).
     pub const ESME_RPROHIBITED: u32 = 0x101;
+
+    /// The name of a `command_status`; empty for one that has none.
+    pub const fn name(status: u32) -> &'static str {
+        match status {
+            0x00 => "ESME_ROK",
+            0x01 => "ESME_RINVMSGLEN",
+            0x02 => "ESME_RINVCMDLEN",
+            0x03 => "ESME_RINVCMDID",
+            0x04 => "ESME_RINVBNDSTS",
+            0x05 => "ESME_RALYBND",
+            0x08 => "ESME_RSYSERR",
+            0x0A => "ESME_RINVSRCADR",
+            0x0B => "ESME_RINVDSTADR",
+            0x0D => "ESME_RBINDFAIL",
+            0x0E => "ESME_RINVPASWD",
+            0x0F => "ESME_RINVSYSID",
+            0x13 => "ESME_RREPLACEFAIL",
+            0x14 => "ESME_RMSGQFUL",
+            0x42 => "ESME_RINVSUBREP",
+            0x43 => "ESME_RINVESMCLASS",
+            0x44 => "ESME_RCNTSUBDL",
+            0x45 => "ESME_RSUBMITFAIL",
+            0x50 => "ESME_RINVDSTTON",
+            0x51 => "ESME_RINVDSTNPI",
+            0x58 => "ESME_RTHROTTLED",
+            0x61 => "ESME_RINVSCHED",
+            0x62 => "ESME_RINVEXPIRY",
+            0x63 => "ESME_RINVDFTMSGID",
+            0x64 => "ESME_RX_T_APPN",
+            0x65 => "ESME_RX_P_APPN",
+            0x66 => "ESME_RX_R_APPN",
+            0xC0 => "ESME_RINVOPTPARSTREAM",
+            0xC1 => "ESME_ROPTPARNOTALLWD",
+            0xC2 => "ESME_RINVPARLEN",
+            0xC3 => "ESME_RMISSINGOPTPARAM",
+            0xC4 => "ESME_RINVOPTPARAMVAL",
+            0xFE => "ESME_RDELIVERYFAILURE",
+            0xFF => "ESME_RUNKNOWNERR",
+            0x101 => "ESME_RPROHIBITED",
+            0x103 => "ESME_RSERTYPDENIED",
+            0x104 => "ESME_RINVDCS",
+            _ => "",
+        }
+    }
 }
 
 /// Whether a request carries a message towards subscribers and is judged by the policy.

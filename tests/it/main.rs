@@ -9,3 +9,4 @@ mod sessions;
 mod settle;
 mod stand;
 mod submissions;
+mod tidy;

@@ -1,0 +1,202 @@
+//! `smsluice explain`: what the gateway would say to one message, and why.
+
+mod report;
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+
+use crate::config;
+use crate::domain::{Clock, LocalTime, Moment};
+use crate::policy::{self, Account, Ruleset};
+use crate::sim::SubmitSpec;
+use crate::smpp::command;
+use crate::smpp::frame::{Cut, MAX_PDU};
+use crate::smpp::{Header, Submission};
+
+use report::Report;
+
+/// Wrong use of the command.
+const USAGE: u8 = 2;
+/// The account does not exist.
+const NOT_FOUND: u8 = 5;
+/// Invalid configuration or input file.
+const INVALID: u8 = 7;
+
+/// Tell what the gateway would say to a message, rule by rule.
+///
+/// The rules are the gateway's own code under the configuration given. Nothing
+/// is sent and nothing is counted. Rules that depend on what was sent before
+/// (spread, once, quota, rate) are asked of the ledger at sending time only.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  smsluice explain --account hf6202 --from 6202055101 --to 13855100001 \\
+      --text '新营业厅开业。合肥移动 询10086'
+  echo 13855100001 | smsluice explain --account hf6202 --from 6202055101 --to - --text '...'
+  smsluice explain --account hf6202 --from 6202055101 --to 13855100001 --text '...' \\
+      --at 2026-11-24T12:30:00+08:00 --lang zh
+  smsluice explain --account hf6202 --pdu '00000040 00000004 ...' --json
+
+A number given as `-` is read from standard input and so stays out of the shell's history;
+numbers are shown masked. --text travels in UCS-2 (data_coding 8); for anything else give --pdu.
+
+Exit codes: 0 done, the verdict is in the output; 2 usage, 5 no such account,
+7 the configuration does not validate.")]
+pub struct Args {
+    /// Configuration folder
+    #[arg(long, value_name = "DIR", default_value = "config")]
+    config: PathBuf,
+    /// `system_id` of the sender
+    #[arg(long, value_name = "ID")]
+    account: String,
+    /// `source_addr`
+    #[arg(long, value_name = "SOURCE", required_unless_present = "pdu", conflicts_with = "pdu")]
+    from: Option<String>,
+    /// `destination_addr`; `-` reads it from standard input
+    #[arg(long, value_name = "NUMBER", required_unless_present = "pdu", conflicts_with = "pdu")]
+    to: Option<String>,
+    /// The text
+    #[arg(long, value_name = "TEXT", required_unless_present = "pdu", conflicts_with = "pdu")]
+    text: Option<String>,
+    /// A whole PDU in hexadecimal, spaces allowed; `-` reads it from standard input
+    #[arg(long, value_name = "HEX")]
+    pdu: Option<String>,
+    /// When the message is submitted, as 2026-11-24T09:30:00+08:00; now by default
+    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    at: Option<Moment>,
+    /// What the clock shows (tests); unlike --at it also says which years the holiday calendar must cover
+    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    now: Option<Moment>,
+    /// `schedule_delivery_time`: 16 characters as in the PDU, or a time as for --at
+    #[arg(long, value_name = "TIME", conflicts_with = "pdu")]
+    schedule: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// zh or en; from LANG by default
+    #[arg(long, value_parser = ["zh", "en"])]
+    lang: Option<String>,
+}
+
+/// Why there is no explanation.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> ExitCode {
+    let chinese = args.lang.as_deref().map_or_else(super::speaks_chinese, |lang| lang == "zh");
+    match explained(args, chinese, &mut std::io::stdin()) {
+        Ok(text) => {
+            // A closed pipe (`explain | head`) is no failure.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Failure { code, message }) => {
+            eprintln!("{}", message.trim_end());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// The whole output.
+fn explained(args: &Args, chinese: bool, input: &mut dyn std::io::Read) -> Result<String, Failure> {
+    let now = args.now.unwrap_or_else(|| Clock::System.now());
+    let invalid = |problems: config::Problems| Failure { code: INVALID, message: problems.to_string() };
+    let rules = config::load(&args.config, now).map_err(invalid)?.ruleset;
+    let account = rules.account(&args.account).ok_or_else(|| not_found(&rules, &args.account))?;
+    let frame = frame(args, input)?;
+    let report = judge(&rules, account, &frame, args.at.unwrap_or(now));
+    Ok(if args.json { report.json() } else { report.text(chinese) })
+}
+
+/// The same two steps as on the wire: the frame is read, what was read is judged.
+fn judge(rules: &Ruleset, account: &Account, frame: &[u8], at: Moment) -> Report {
+    match Submission::read(frame) {
+        Ok(submission) => Report::of(rules, account, &policy::explain(rules, account, &submission, at)),
+        Err(fault) => Report::malformed(rules, account, &policy::decide::malformed(account, fault, at), fault),
+    }
+}
+
+/// The octets that would arrive.
+fn frame(args: &Args, input: &mut dyn std::io::Read) -> Result<Vec<u8>, Failure> {
+    if let Some(hex) = &args.pdu {
+        let hex = if hex == "-" { line(input)? } else { hex.clone() };
+        return whole(octets(&hex)?);
+    }
+    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    let to = if args.to.as_deref() == Some("-") { line(input)? } else { given(&args.to) };
+    for (option, value) in [("--from", given(&args.from)), ("--to", to.clone())] {
+        if value.len() > 20 || value.contains('\0') {
+            return Err(usage(format!("{option}: an address has at most 20 characters")));
+        }
+    }
+    let schedule = given(&args.schedule);
+    let schedule = Moment::parse(&schedule).map_or(schedule, absolute);
+    let mut spec = SubmitSpec::new(&given(&args.from), &to, &given(&args.text)).at(&schedule);
+    spec.destination_ton_npi = (0, 1);
+    whole(spec.submit_sm(1))
+}
+
+/// A frame that the gateway would cut from the stream and judge.
+fn whole(octets: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match Cut::at(&octets, MAX_PDU) {
+        Cut::Whole(length) if length == octets.len() => {}
+        Cut::Whole(length) | Cut::Partial(length) => {
+            let given = octets.len();
+            return Err(usage(format!("the PDU says it has {length} octets, but {given} are given")));
+        }
+        Cut::Bad(length) => {
+            return Err(usage(format!("no PDU has {length} octets: the gateway would close the connection")));
+        }
+    }
+    let command_id = Header::read(&octets).map_or(0, |header| header.command_id);
+    if command::is_submission(command_id) {
+        return Ok(octets);
+    }
+    Err(usage(format!(
+        "command_id {command_id:#010x} ({}) is no submission and is not judged",
+        command::name(command_id)
+    )))
+}
+
+fn octets(hex: &str) -> Result<Vec<u8>, Failure> {
+    let digits: Option<Vec<u8>> =
+        hex.chars().filter(|ch| !ch.is_whitespace()).map(|ch| ch.to_digit(16).map(|digit| digit as u8)).collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 => Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()),
+        _ => Err(usage("--pdu: expected pairs of hexadecimal digits")),
+    }
+}
+
+/// `schedule_delivery_time` of a moment, in local time with its offset.
+fn absolute(moment: Moment) -> String {
+    let LocalTime { day, second } = LocalTime::of(moment);
+    let date = day.to_string().replace('-', "");
+    format!("{}{:02}{:02}{:02}032+", &date[2..], second / 3600, second / 60 % 60, second % 60)
+}
+
+fn line(input: &mut dyn std::io::Read) -> Result<String, Failure> {
+    let mut text = String::new();
+    let limit = 2 * MAX_PDU as u64 + 1024;
+    let read = input.take(limit).read_to_string(&mut text);
+    read.map_err(|error| usage(format!("standard input cannot be read: {error}")))?;
+    Ok(text.trim().to_owned())
+}
+
+fn not_found(rules: &Ruleset, account: &str) -> Failure {
+    let known: Vec<&str> = rules.accounts.iter().map(|account| &*account.system_id).take(20).collect();
+    let message = format!("error: no account `{account}` is configured\nhint: there are {}", known.join(", "));
+    Failure { code: NOT_FOUND, message }
+}
+
+fn usage(message: impl std::fmt::Display) -> Failure {
+    Failure { code: USAGE, message: format!("error: {message}") }
+}
+
+#[cfg(test)]
+mod tests;

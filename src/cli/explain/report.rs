@@ -1,0 +1,271 @@
+//! What `smsluice explain` prints: for people in Chinese or English, or one JSON object.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::policy::explain::{Detail, Explanation, Outcome, Step};
+use crate::policy::regions::City;
+use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
+use crate::smpp::command::status;
+use crate::smpp::submission::Malformed;
+
+/// The rules that only the ledger can answer.
+const STATEFUL: [Rule; 4] = [Rule::Spread, Rule::Once, Rule::Quota, Rule::Rate];
+
+/// Everything that is told; the JSON shape is stable.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    verdict: &'static str,
+    #[serde(flatten)]
+    refusal: Option<Told>,
+    /// What would have been refused, had its rule been enforced, and what is counted only.
+    observed: Vec<&'static str>,
+    account: String,
+    class: &'static str,
+    policy_version: u64,
+    /// The recipient in its one form, masked.
+    canonical: Option<String>,
+    city: Option<String>,
+    operator: Option<&'static str>,
+    /// Characters counted.
+    length: Option<usize>,
+    /// Effective delivery time.
+    edt: Option<String>,
+    rules: Vec<Line>,
+    #[serde(skip)]
+    city_names: Option<(String, String)>,
+}
+
+/// A refusal.
+#[derive(Debug, Serialize)]
+struct Told {
+    reason: &'static str,
+    clause: &'static str,
+    code: u32,
+    status: &'static str,
+    persistence: &'static str,
+    message: Detail,
+    also: Vec<&'static str>,
+}
+
+/// What one rule says.
+#[derive(Debug, Serialize)]
+struct Line {
+    rule: &'static str,
+    clause: &'static str,
+    mode: Mode,
+    result: &'static str,
+    reasons: Vec<&'static str>,
+    noted: Vec<&'static str>,
+    detail: Detail,
+}
+
+impl Report {
+    /// Of a submission that could be read.
+    pub(super) fn of(rules: &Ruleset, account: &Account, explanation: &Explanation) -> Self {
+        let lines = explanation.steps.iter().map(Line::of);
+        Self {
+            canonical: explanation.recipient.map(|recipient| recipient.to_string()),
+            city: explanation.city.as_ref().map(|city| city.slug.clone()),
+            city_names: explanation.city.as_ref().map(names),
+            operator: explanation.operator.map(crate::policy::regions::Operator::code),
+            length: explanation.length,
+            edt: Some(explanation.edt.to_string()),
+            rules: lines.chain(Line::stateful(account)).collect(),
+            ..Self::new(rules, account, &explanation.verdict)
+        }
+    }
+
+    /// Of octets that are no readable submission: no rule but `decode` is asked.
+    pub(super) fn malformed(
+        rules: &Ruleset,
+        account: &Account,
+        verdict: &Result<Permit, Refusal>,
+        fault: Malformed,
+    ) -> Self {
+        let mode = account.modes.get(Rule::Decode);
+        let name = status::name(fault.status);
+        let reasons = match verdict {
+            Ok(permit) => permit.observed(),
+            Err(refusal) => refusal.reasons(),
+        };
+        let line = Line {
+            rule: Rule::Decode.code(),
+            clause: Rule::Decode.clauses(),
+            mode,
+            result: match mode {
+                Mode::Off => Outcome::Skip,
+                Mode::Observe => Outcome::WouldRefuse,
+                Mode::Enforce => Outcome::Refuse,
+            }
+            .code(),
+            reasons: codes(reasons),
+            noted: Vec::new(),
+            detail: Detail {
+                english: format!("the PDU cannot be read: {:?}, {name}; no other rule is asked", fault.field),
+                chinese: format!("PDU 无法解读:{:?},{name};其余规则不再判断", fault.field),
+            },
+        };
+        Self { rules: vec![line], ..Self::new(rules, account, verdict) }
+    }
+
+    fn new(rules: &Ruleset, account: &Account, verdict: &Result<Permit, Refusal>) -> Self {
+        let (word, observed) = match verdict {
+            Ok(permit) => ("permit", permit.observed()),
+            Err(refusal) => ("refuse", refusal.observed),
+        };
+        Self {
+            verdict: word,
+            refusal: verdict.as_ref().err().map(Told::of),
+            observed: codes(observed),
+            account: account.system_id.to_string(),
+            class: account.class.code(),
+            policy_version: rules.version,
+            canonical: None,
+            city: None,
+            operator: None,
+            length: None,
+            edt: None,
+            rules: Vec::new(),
+            city_names: None,
+        }
+    }
+
+    /// One JSON object.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string_pretty(self).map_or_else(|error| error.to_string(), |text| text + "\n")
+    }
+
+    /// For people.
+    pub(super) fn text(&self, chinese: bool) -> String {
+        let say = |zh: &'static str, en: &'static str| if chinese { zh } else { en };
+        let mut out = String::new();
+        self.head(&mut out, chinese);
+        let mut row = |label: &str, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{label}  {value}");
+        };
+        row(say("账号", "account "), &format!("{}, {}", self.account, self.class));
+        if let Some(number) = &self.canonical {
+            row(say("号码", "number  "), &format!("{number}{}", self.place(chinese)));
+        }
+        if let Some(length) = self.length {
+            row(say("字数", "length  "), &format!("{length}{}", say(" 字", " characters")));
+        }
+        if let Some(edt) = &self.edt {
+            row(say("时间", "delivery"), edt);
+        }
+        row(say("策略", "policy  "), &format!("{}{}", say("版本 ", "version "), self.policy_version));
+        out.push('\n');
+        for line in &self.rules {
+            line.write(&mut out, chinese);
+        }
+        out
+    }
+
+    fn head(&self, out: &mut String, chinese: bool) {
+        let say = |zh: &'static str, en: &'static str| if chinese { zh } else { en };
+        let label = say("结论", "verdict ");
+        // Writing to a String cannot fail.
+        let _ = match &self.refusal {
+            None => writeln!(
+                out,
+                "{label}  {}",
+                say(
+                    "通过(依赖账本的规则在发送时判断)",
+                    "permit (rules that need the ledger are asked at sending time)"
+                )
+            ),
+            Some(told) => {
+                let Told { reason, clause, code, status, persistence, message, .. } = told;
+                let (word, article) = (say("拒绝", "refuse"), say("条款", "clause"));
+                let message = if chinese { &message.chinese } else { &message.english };
+                writeln!(
+                    out,
+                    "{label}  {word} {reason} [{article} {clause}] {code:#04x} {status}, {persistence}: {message}"
+                )
+            }
+        };
+        let also = self.refusal.as_ref().map(|told| told.also.join(", ")).filter(|also| !also.is_empty());
+        let observed = Some(self.observed.join(", ")).filter(|observed| !observed.is_empty());
+        for (label, codes) in [(say("另有", "also    "), also), (say("观察", "observed"), observed)] {
+            if let Some(codes) = codes {
+                let _ = writeln!(out, "{label}  {codes}");
+            }
+        }
+    }
+
+    fn place(&self, chinese: bool) -> String {
+        let city = self.city_names.as_ref().map(|(zh, en)| if chinese { zh.as_str() } else { en.as_str() });
+        let known: Vec<&str> = city.into_iter().chain(self.operator).collect();
+        if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+    }
+}
+
+impl Told {
+    fn of(refusal: &Refusal) -> Self {
+        let Refusal { reason, status: code, also, .. } = *refusal;
+        Self {
+            reason: reason.code(),
+            clause: reason.clause(),
+            code,
+            status: status::name(code),
+            persistence: reason.persistence().code(),
+            message: Detail { english: reason.english().to_owned(), chinese: reason.chinese().to_owned() },
+            also: codes(also),
+        }
+    }
+}
+
+impl Line {
+    fn of(step: &Step) -> Self {
+        Self {
+            rule: step.rule.code(),
+            clause: step.clause,
+            mode: step.mode,
+            result: step.outcome.code(),
+            reasons: codes(step.reasons),
+            noted: codes(step.noted),
+            detail: step.detail.clone(),
+        }
+    }
+
+    /// The rules that consume state: never guessed.
+    fn stateful(account: &Account) -> impl Iterator<Item = Self> {
+        STATEFUL.into_iter().map(|rule| {
+            let mode = account.modes.get(rule);
+            let (result, english, chinese) = match mode {
+                Mode::Off => (Outcome::Skip.code(), "not judged for this account", "该账号不适用此规则"),
+                Mode::Observe | Mode::Enforce => {
+                    ("at_sending", "asked of the ledger at sending time", "发送时由账本判断")
+                }
+            };
+            let detail = Detail { english: english.to_owned(), chinese: chinese.to_owned() };
+            let (rule, clause) = (rule.code(), rule.clauses());
+            Self { rule, clause, mode, result, reasons: Vec::new(), noted: Vec::new(), detail }
+        })
+    }
+
+    fn write(&self, out: &mut String, chinese: bool) {
+        let Self { rule, clause, mode, result, detail, .. } = self;
+        let mode = match mode {
+            Mode::Off => "off",
+            Mode::Observe => "observe",
+            Mode::Enforce => "enforce",
+        };
+        let codes: Vec<&str> = self.reasons.iter().chain(&self.noted).copied().collect();
+        let codes = if codes.is_empty() { String::new() } else { format!("{}: ", codes.join(", ")) };
+        let detail = if chinese { &detail.chinese } else { &detail.english };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{rule:<11} {clause:<15} {mode:<7} {result:<12} {codes}{detail}");
+    }
+}
+
+fn names(city: &City) -> (String, String) {
+    (city.name_cn.clone(), city.name_en.clone())
+}
+
+fn codes(reasons: Reasons) -> Vec<&'static str> {
+    reasons.iter().map(Reason::code).collect()
+}

@@ -1,0 +1,259 @@
+//! `docs/metrics.md`: every family with its labels; a test holds the table
+//! against what is registered.
+
+use std::fmt::Write as _;
+
+/// A metric family as the document tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its name without the prefix.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels, parted by `, `.
+    pub labels: &'static str,
+    /// What it tells, English.
+    pub english: &'static str,
+    /// The same, Chinese.
+    pub chinese: &'static str,
+}
+
+const fn family(
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static str,
+    english: &'static str,
+    chinese: &'static str,
+) -> Family {
+    Family { name, kind, labels, english, chinese }
+}
+
+/// Messages, accounts, sessions.
+const TRAFFIC: &[Family] = &[
+    family("messages_received_total", "counter", "account, verb", "submissions read on bound sessions", "收到的提交"),
+    family("messages_forwarded_total", "counter", "account, verb", "submissions handed to the SMSC leg", "转发的提交"),
+    family(
+        "messages_refused_total",
+        "counter",
+        "account, reason",
+        "submissions answered by the gateway; the reasons are in [reasons.md](reasons.md)",
+        "网关拒绝的提交,按原因",
+    ),
+    family(
+        "messages_settled_total",
+        "counter",
+        "account, outcome",
+        "forwarded submissions by outcome: `accepted`, `rejected`, `unknown`",
+        "已转发提交的结果:接受、被短信中心拒绝、未知",
+    ),
+    family("messages_in_flight", "gauge", "account", "forwarded and not settled", "已转发、尚无结果"),
+    family(
+        "shadow_refusals_total",
+        "counter",
+        "account, rule",
+        "messages that a rule in mode `observe` would have refused, or that a switch has counted only",
+        "观察模式下本应拒绝的消息,按规则",
+    ),
+    family(
+        "quota_used_recipients",
+        "gauge",
+        "account",
+        "subscribers counted today in the account's quota scope",
+        "当日已计用户数",
+    ),
+    family("quota_limit_recipients", "gauge", "account", "subscribers allowed a day", "每日用户数上限"),
+    family("throttle_limit_messages_per_second", "gauge", "account", "the account's rate", "账号速率"),
+    family("sessions", "gauge", "account, bind", "sessions bound now, by bind type", "当前会话数"),
+    family("session_limit", "gauge", "account", "sessions allowed", "会话数上限"),
+    family(
+        "binds_total",
+        "counter",
+        "account, result",
+        "bind attempts: `accepted`, `wrong_network`, `too_many_sessions`, `smsc_refused`, `smsc_down`, `smsc_silent`; account `unknown`: `unknown_account`, `malformed`",
+        "绑定尝试,按结果",
+    ),
+    family(
+        "session_closes_total",
+        "counter",
+        "side, cause",
+        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `stop`)",
+        "会话结束的一方与原因",
+    ),
+];
+
+/// Protocol, SMSC, ledger, service.
+const SERVICE: &[Family] = &[
+    family("protocol_errors_total", "counter", "leg, kind", "malformed input", "协议错误"),
+    family("anomalies_total", "counter", "kind", "answers of the SMSC that fit no request", "与请求不符的应答"),
+    family(
+        "added_latency_seconds",
+        "histogram",
+        "",
+        "from whole PDUs read to handed upstream and refusals answered; one observation a batch that forwards something",
+        "网关引入的时延,每批一次",
+    ),
+    family("smsc_up", "gauge", "smsc", "1 while the last connect worked", "短信中心可达"),
+    family(
+        "smsc_connect_failures_total",
+        "counter",
+        "smsc, cause",
+        "failed connects: `refused`, `timeout`, `other`",
+        "连接失败",
+    ),
+    family(
+        "smsc_response_seconds",
+        "histogram",
+        "smsc",
+        "from handed upstream to the answer; one observation for each read of the SMSC's answers",
+        "短信中心应答时间",
+    ),
+    family(
+        "smsc_responses_total",
+        "counter",
+        "smsc, status",
+        "answers of the SMSC: `ok`, `throttled`, `queue_full`, `system_error`, `bad_destination`, `bad_source`, `submit_failed`, `other`",
+        "短信中心应答,按状态",
+    ),
+    family(
+        "ledger_rows",
+        "gauge",
+        "state",
+        "today's slots: `used`, `reserved`, `unknown`; those of observed rules count as used",
+        "当日账本:已用、占用中、结果未知",
+    ),
+    family(
+        "ledger_trusted",
+        "gauge",
+        "",
+        "0 after a commit failed, until one works; 0 means submissions are refused",
+        "账本可写",
+    ),
+    family(
+        "ledger_commit_duration_seconds",
+        "histogram",
+        "",
+        "write, and sync with `power`, of a group commit",
+        "组提交耗时",
+    ),
+    family(
+        "ledger_commit_rows",
+        "histogram",
+        "",
+        "reservations of a group commit; 0 when it only settles",
+        "每次组提交的条数",
+    ),
+    family("ledger_errors_total", "counter", "kind", "failed commits: `io`, `full`, `corrupt`, `lock`", "账本写入错误"),
+    family(
+        "ready",
+        "gauge",
+        "component",
+        "as `/readyz` tells: `submits`, `ledger`, `policy`, `listeners`",
+        "各部件是否就绪",
+    ),
+    family("policy_version", "gauge", "", "version of the policy in force", "生效的策略版本"),
+    family(
+        "config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "",
+        "when the configuration was loaded, seconds since 1970",
+        "配置加载时间",
+    ),
+    family("build_info", "gauge", "version", "always 1", "版本"),
+];
+
+/// The document.
+pub fn markdown() -> String {
+    let mut text = String::from(HEAD);
+    for (title, families) in [("Traffic 业务", TRAFFIC), ("Service 服务", SERVICE)] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n## {title}\n\n| name | type | labels | meaning | 说明 |\n|---|---|---|---|---|");
+        for Family { name, kind, labels, english, chinese } in families {
+            let labels = if labels.is_empty() { "-" } else { labels };
+            let _ = writeln!(text, "| `smsluice_{name}` | {kind} | {labels} | {english} | {chinese} |");
+        }
+    }
+    text.push_str(TAIL);
+    text
+}
+
+const HEAD: &str = "# Metrics
+
+At `/metrics` of the operations listener, Prometheus text format 0.0.4. Every name begins with `smsluice_`; `account` and
+`smsc` come from the configuration and every other label from a closed set, so no number, text or system_id from the wire
+becomes a label. Series of known labels exist from the start with the value 0.
+
+`messages_received_total` = `messages_forwarded_total` + `messages_refused_total`, summed over their labels, whenever no
+batch is under way and no link broke in the middle of a write.
+
+指标名均以 `smsluice_` 开头;标签只取自配置与封闭集合,不含号码和内容。收到 = 转发 + 拒绝。
+";
+
+const TAIL: &str = "
+`process_*` (CPU, memory, descriptors, start time) come with the Prometheus library.
+";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::super::Metrics;
+    use super::*;
+    use crate::domain::AccountClass;
+    use crate::policy::switches::Switches;
+    use crate::policy::testing::{account, with_switches};
+
+    /// Name, type and labels of every family that is registered.
+    fn registered() -> BTreeSet<(String, String, String)> {
+        let metrics = Metrics::new().expect("registers");
+        let mut rules = with_switches(Switches::default());
+        rules.with(account(AccountClass::CityMoa));
+        let _senders = metrics.senders(&rules);
+        metrics.smsc("192.0.2.1:2775").up.set(1);
+        metrics.session_closes.with_label_values(&["esme", "eof"]).inc();
+        metrics.ledger_rows.with_label_values(&["used"]).set(0);
+        metrics.ready.with_label_values(&["submits"]).set(1);
+        let text = metrics.render();
+        let mut types = text.lines().filter_map(|line| line.strip_prefix("# TYPE smsluice_"));
+        let family = |line: &str| {
+            let (name, kind) = line.split_once(' ').expect("a type");
+            (name.to_owned(), kind.to_owned(), labels(&text, name))
+        };
+        types.by_ref().map(family).collect()
+    }
+
+    /// The labels of a family's first sample, in order of the alphabet.
+    fn labels(text: &str, name: &str) -> String {
+        let starts = |line: &&str| {
+            let rest = line.strip_prefix("smsluice_").and_then(|line| line.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ', '_']))
+        };
+        let sample = text.lines().find(starts).unwrap_or_default();
+        let inside = sample.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(inside, _)| inside);
+        let names = inside.split("\",").filter_map(|pair| pair.split_once('=')).map(|(label, _)| label);
+        names.filter(|label| *label != "le").collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    fn documented() -> BTreeSet<(String, String, String)> {
+        let sorted =
+            |labels: &str| labels.split(", ").collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+        let all = TRAFFIC.iter().chain(SERVICE);
+        all.map(|family| (family.name.to_owned(), family.kind.to_owned(), sorted(family.labels))).collect()
+    }
+
+    #[test]
+    fn the_table_lists_the_families_that_are_registered() {
+        assert_eq!(documented(), registered());
+    }
+
+    #[test]
+    fn the_document_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        let current = markdown();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &current).expect("writable");
+        }
+        let shipped = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(shipped == current, "run this test with BLESS=1 to write docs/metrics.md anew");
+    }
+}
