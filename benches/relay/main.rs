@@ -156,8 +156,7 @@ async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: 
 }
 
 fn settings(scenario: &Scenario, middle: &Middle, segments: &[u32]) -> LoadSettings {
-    let traffic =
-        Traffic { source: site::SOURCE.to_owned(), skip: middle.used, ..Traffic::new(segments.to_vec()) };
+    let traffic = Traffic { source: site::SOURCE.to_owned(), skip: middle.used, ..Traffic::new(segments.to_vec()) };
     LoadSettings {
         connections: scenario.connections,
         window: scenario.window,

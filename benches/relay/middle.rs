@@ -51,7 +51,12 @@ impl Middle {
     }
 
     /// The gateway on a ledger of its own.
-    pub(crate) fn gateway(name: &'static str, durability: &str, smsc: SocketAddr, pinning: &Pinning) -> io::Result<Self> {
+    pub(crate) fn gateway(
+        name: &'static str,
+        durability: &str,
+        smsc: SocketAddr,
+        pinning: &Pinning,
+    ) -> io::Result<Self> {
         // Beside the build and not in /tmp, which may be no disk.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         site::write(folder.path())?;
