@@ -5,6 +5,7 @@ mod crash;
 mod hostile;
 mod labelled;
 mod modes;
+mod operations;
 mod sessions;
 mod settle;
 mod stand;
