@@ -150,7 +150,8 @@ fn every_subcommand_stands_in_the_readmes() {
     let help = String::from_utf8(help.stdout).expect("UTF-8");
     let commands =
         help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a list of commands");
-    let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let entries = commands.lines().filter_map(|line| line.strip_prefix("  ").filter(|entry| !entry.starts_with(' ')));
+    let names: Vec<&str> = entries.filter_map(|entry| entry.split_whitespace().next()).collect();
     assert!(names.contains(&"serve") && names.contains(&"help"), "{names:?}");
     for readme in ["README.md", "README.zh.md"] {
         let text = read(readme);

@@ -75,7 +75,7 @@ fn a_refusal_names_reason_clause_status_and_what_else() {
     assert!(text.starts_with(expected), "{text}");
     assert!(text.contains("\nhours       7.5             enforce refuse       night: "), "{text}");
     let text = said("请到就近的移动营业厅办理", &[&["--lang", "zh"], &at_night[..]].concat());
-    assert!(text.starts_with("结论  拒绝 no_signature [条款 4.3] 0x45 ESME_RSUBMITFAIL"), "{text}");
+    assert!(text.starts_with("结论  拒绝 no_signature [条款 4.3] 0x45 ESME_RSUBMITFAIL, 永久: "), "{text}");
     assert!(text.contains("落款既无“移动”字样也无当地咨询电话\n另有  night\n"), "{text}");
 }
 
