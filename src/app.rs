@@ -114,7 +114,8 @@ impl Running {
 
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;
-        let listener = Listener::bind(plan.listen, Arc::clone(&gateway)).await.map_err(failed(plan.listen, "senders"))?;
+        let listener =
+            Listener::bind(plan.listen, Arc::clone(&gateway)).await.map_err(failed(plan.listen, "senders"))?;
         let smpp = listener.local_addr().map_err(failed(plan.listen, "senders"))?;
         let admin_addr = admin.local_addr().map_err(failed(plan.admin, "operations"))?;
         let stop = watch::Sender::new(false);

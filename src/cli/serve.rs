@@ -49,7 +49,9 @@ pub fn run(args: &Args) -> ExitCode {
         (None, _) => Clock::System,
         (Some(start), true) => Clock::starting_at(start),
         (Some(_), false) => {
-            eprintln!("error: a gateway on a test clock judges real messages by a wrong time\nhint: add --allow-test-clock if that is what you want");
+            eprintln!(
+                "error: a gateway on a test clock judges real messages by a wrong time\nhint: add --allow-test-clock if that is what you want"
+            );
             return ExitCode::from(2);
         }
     };

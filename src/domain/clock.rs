@@ -49,6 +49,7 @@ impl Moment {
     }
 
     /// This moment and a duration later.
+    #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_millis() as i64))
     }

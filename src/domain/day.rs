@@ -58,6 +58,7 @@ impl Day {
     }
 
     /// The following day.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -78,7 +79,7 @@ impl LocalTime {
         } else if days > u16::MAX as i64 {
             u16::MAX
         } else {
-            days as u16
+            days.cast_unsigned() as u16
         };
         Self { day: Day(number), second: (local.rem_euclid(DAY_MS) / 1000) as u32 }
     }

@@ -51,8 +51,7 @@ impl Msisdn {
             all => (plus, all),
         };
         let national = match (international, digits) {
-            (_, [b'8', b'6', rest @ ..]) if rest.len() == 11 => rest,
-            (false, [b'0', rest @ ..]) if rest.len() == 11 => rest,
+            (_, [b'8', b'6', rest @ ..]) | (false, [b'0', rest @ ..]) if rest.len() == 11 => rest,
             (false, all) if !(strict_ton && ton == 1) => all,
             _ => return Err(MsisdnError::Digits),
         };

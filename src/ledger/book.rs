@@ -57,9 +57,8 @@ impl Book {
 
     /// Counts one less for a scope.
     pub(super) fn count_down(&self, side: Side, scope: u16) {
-        let _ = self.counter(side, scope).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-            count.checked_sub(1)
-        });
+        let _ =
+            self.counter(side, scope).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
     }
 
     /// Subscribers counted for a scope.

@@ -23,7 +23,7 @@ const SCHEMA: &str = "
 
 /// An open day file.
 #[derive(Debug)]
-pub struct DayFile {
+pub(super) struct DayFile {
     day: Day,
     connection: Connection,
     names: Names,
@@ -31,7 +31,7 @@ pub struct DayFile {
 
 /// One row as read back.
 #[derive(Debug)]
-pub struct Row {
+pub(super) struct Row {
     /// Id of the first reservation.
     pub first_id: u64,
     /// When it was committed.
@@ -42,12 +42,12 @@ pub struct Row {
 
 impl DayFile {
     /// Where a day's file lies.
-    pub fn path(folder: &Path, day: Day) -> PathBuf {
+    pub(super) fn path(folder: &Path, day: Day) -> PathBuf {
         folder.join(format!("journal-{day}.sqlite"))
     }
 
     /// The days for which the folder holds a file, in order.
-    pub fn days(folder: &Path) -> std::io::Result<Vec<Day>> {
+    pub(super) fn days(folder: &Path) -> std::io::Result<Vec<Day>> {
         let mut days = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
@@ -59,7 +59,7 @@ impl DayFile {
     }
 
     /// Opens a day's file for writing and creates it if need be.
-    pub fn open(folder: &Path, day: Day, durability: Durability, names: &Names) -> rusqlite::Result<Self> {
+    pub(super) fn open(folder: &Path, day: Day, durability: Durability, names: &Names) -> rusqlite::Result<Self> {
         let connection = Connection::open(Self::path(folder, day))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -77,17 +77,17 @@ impl DayFile {
     }
 
     /// The file that follows this one.
-    pub fn next(&self, folder: &Path, day: Day, durability: Durability) -> rusqlite::Result<Self> {
+    pub(super) fn next(&self, folder: &Path, day: Day, durability: Durability) -> rusqlite::Result<Self> {
         Self::open(folder, day, durability, &self.names)
     }
 
     /// Its day.
-    pub const fn day(&self) -> Day {
+    pub(super) const fn day(&self) -> Day {
         self.day
     }
 
     /// Appends one row; durable as configured when it returns.
-    pub fn insert(&mut self, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
+    pub(super) fn insert(&mut self, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
         let mut insert =
             self.connection.prepare_cached("INSERT INTO batch (first_id, at_ms, crc, records) VALUES (?, ?, ?, ?)")?;
         let crc = crc32fast::hash(records);
@@ -96,7 +96,7 @@ impl DayFile {
     }
 
     /// Writes names that the file does not have.
-    pub fn write_names(&mut self, names: &Names) -> rusqlite::Result<()> {
+    pub(super) fn write_names(&mut self, names: &Names) -> rusqlite::Result<()> {
         let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO names (id, name) VALUES (?, ?)")?;
         for (id, name) in names.iter() {
             insert.execute(params![id, name])?;
@@ -107,7 +107,7 @@ impl DayFile {
     }
 
     /// Reads a day's file from its first row to its last.
-    pub fn read(
+    pub(super) fn read(
         folder: &Path,
         day: Day,
         names: &mut Names,
@@ -132,8 +132,14 @@ impl DayFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file without holding up writers.
-    pub fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<()> {
+    /// Copies a write-ahead log that has grown into its file, without holding up writers.
+    pub(super) fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<()> {
+        /// Below this a checkpoint would cost more than reading the log at the next start.
+        const WORTH_IT: u64 = 32 * 1024 * 1024;
+        let log = folder.join(format!("journal-{day}.sqlite-wal"));
+        if std::fs::metadata(log).map_or(0, |log| log.len()) < WORTH_IT {
+            return Ok(());
+        }
         let connection = Connection::open(Self::path(folder, day))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))

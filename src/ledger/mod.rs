@@ -131,7 +131,8 @@ impl Ledger {
     /// Starts the journal's writer thread and the housekeeping beside it.
     pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
         let journal = Arc::clone(&self.journal);
-        let writer = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
+        let writer =
+            std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
         *self.writer.lock() = Some(writer);
         let ledger = Arc::downgrade(self);
         std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
@@ -307,6 +308,9 @@ impl Ledger {
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
+        if !self.journal.is_trusted() {
+            self.journal.probe();
+        }
         // A checkpoint that cannot run now runs next second; the log only grows meanwhile.
         let _ = DayFile::checkpoint(&self.settings.path, now.day);
     }

@@ -11,7 +11,7 @@ use crate::domain::{Day, Msisdn};
 /// Real effects are on disk before the message is written to the SMSC; effects
 /// for observed rules are in memory only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub(super) struct Taken {
     /// The subscriber; `None` when the message touches no slot.
     pub recipient: Option<Msisdn>,
     /// The local day of the effective delivery time.
@@ -30,46 +30,46 @@ pub struct Taken {
 
 /// What a message took, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effects(u8);
+pub(super) struct Effects(u8);
 
 impl Effects {
     /// A slot of the subscriber (7.1a).
-    pub const SLOT: Self = Self(1);
+    pub(super) const SLOT: Self = Self(1);
     /// One of the quota (7.1b).
-    pub const QUOTA: Self = Self(2);
+    pub(super) const QUOTA: Self = Self(2);
     /// The subscriber's entry among the counted ones.
-    pub const USER: Self = Self(4);
+    pub(super) const USER: Self = Self(4);
     /// One of the account's own daily limit.
-    pub const OWN_QUOTA: Self = Self(8);
+    pub(super) const OWN_QUOTA: Self = Self(8);
     /// A place in the segment's window (7.7).
-    pub const SPREAD: Self = Self(16);
+    pub(super) const SPREAD: Self = Self(16);
     /// A slot of an observed rule.
-    pub const OBSERVED_SLOT: Self = Self(32);
+    pub(super) const OBSERVED_SLOT: Self = Self(32);
     /// A counter of an observed rule.
-    pub const OBSERVED_QUOTA: Self = Self(64);
+    pub(super) const OBSERVED_QUOTA: Self = Self(64);
     /// A place in the observed window.
-    pub const OBSERVED_SPREAD: Self = Self(128);
+    pub(super) const OBSERVED_SPREAD: Self = Self(128);
 
     /// What has to be on disk.
     const DURABLE: u8 = 1 | 2 | 4 | 8 | 16;
 
     /// Adds effects.
-    pub const fn insert(&mut self, other: Self) {
+    pub(super) const fn insert(&mut self, other: Self) {
         self.0 |= other.0;
     }
 
     /// Removes effects.
-    pub const fn remove(&mut self, other: Self) {
+    pub(super) const fn remove(&mut self, other: Self) {
         self.0 &= !other.0;
     }
 
     /// Whether it holds all of the other's effects.
-    pub const fn contains(self, other: Self) -> bool {
+    pub(super) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any effect has to be on disk.
-    pub const fn are_durable(self) -> bool {
+    pub(super) const fn are_durable(self) -> bool {
         self.0 & Self::DURABLE != 0
     }
 }
@@ -87,7 +87,7 @@ pub enum Settled {
 
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
+pub(super) enum Record {
     /// Something was taken.
     Reserved(Taken),
     /// A reservation was settled.
@@ -97,7 +97,7 @@ pub enum Record {
 /// Why a row cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("record {0} of the row is not one this version writes")]
-pub struct RecordError(pub usize);
+pub(super) struct RecordError(pub usize);
 
 const RESERVED: u8 = 1;
 const ACCEPTED: u8 = 2;
@@ -152,7 +152,7 @@ pub(super) fn write_settled(id: u64, settled: Settled, out: &mut Vec<u8>) {
 }
 
 /// The records of a row, in order.
-pub fn read_row(row: &[u8]) -> impl Iterator<Item = Result<Record, RecordError>> {
+pub(super) fn read_row(row: &[u8]) -> impl Iterator<Item = Result<Record, RecordError>> {
     let (mut rest, mut index) = (row, 0);
     std::iter::from_fn(move || {
         if rest.is_empty() {

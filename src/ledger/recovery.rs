@@ -48,11 +48,7 @@ pub(super) struct Replay<'a> {
 }
 
 /// Reads the files whose reservations can still matter.
-pub(super) fn replay<'a>(
-    folder: &Path,
-    switches: &'a Switches,
-    tick: Tick,
-) -> Result<Replay<'a>, ReadError> {
+pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
     let today = LocalTime::of(tick.wall).day;
     let mut replay = Replay {
         switches,

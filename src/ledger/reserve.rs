@@ -44,7 +44,7 @@ pub struct Claim<'a> {
 
 /// The windows of clause 7.7.
 #[derive(Debug, Default)]
-pub struct Spreads {
+pub(super) struct Spreads {
     pub(super) real: Spread,
     pub(super) observed: Spread,
 }

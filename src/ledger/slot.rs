@@ -28,13 +28,18 @@ impl SlotKey {
         // INVARIANT of Msisdn: the difference is below 7e9 < 2^33.
         let number = recipient.get() - 13_000_000_000;
         let packed = number | (scope as u64) << 33 | (space as u64) << 49;
-        let [a, b, c, d, e, f, g, _] = packed.to_le_bytes();
-        Self([a, b, c, d, e, f, g])
+        let octets = packed.to_le_bytes();
+        let (used, _) = octets.split_at(7);
+        match used.first_chunk() {
+            Some(key) => Self(*key),
+            None => Self([0; 7]), // never: there are eight octets
+        }
     }
 
     const fn packed(self) -> u64 {
-        let [a, b, c, d, e, f, g] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, 0])
+        let mut octets = [0; 8];
+        octets.split_at_mut(7).0.copy_from_slice(&self.0);
+        u64::from_le_bytes(octets)
     }
 }
 

@@ -144,3 +144,100 @@ impl Refusal {
         self.also.union([self.reason].into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::AccountClass;
+    use crate::policy::switches::Switches;
+    use crate::policy::testing::{Frame, WEEKDAY, account, at, with_switches};
+    use crate::smpp::command::status;
+
+    fn judged(account: &Account, frame: &Frame) -> Result<Permit, Refusal> {
+        let rules = with_switches(Switches::default());
+        let octets = frame.octets();
+        decide(&rules, account, &Submission::read(&octets).unwrap(), at(WEEKDAY), &mut Scratch::default())
+    }
+
+    fn faulty() -> Frame {
+        let mut frame = Frame::new("10086", "开通。询0553-1860");
+        frame.destination.2 = "13470730001".to_owned();
+        frame.default_msg_id = 1;
+        frame
+    }
+
+    #[test]
+    fn the_first_reason_is_answered_and_the_others_are_kept() {
+        let refusal = judged(&account(AccountClass::CityMoa), &faulty()).unwrap_err();
+        assert_eq!((refusal.reason, refusal.status), (Reason::SourceNotAllowed, status::ESME_RINVSRCADR));
+        let also = [Reason::OperationDenied, Reason::OtherCity, Reason::NoSignature, Reason::ForeignConsult];
+        assert_eq!(refusal.also.iter().collect::<Vec<_>>(), also);
+    }
+
+    #[test]
+    fn an_observed_rule_refuses_nothing_and_an_absent_one_is_not_judged() {
+        let mut sender = account(AccountClass::CityMoa);
+        sender.modes.set(Rule::Source, Mode::Observe);
+        sender.modes.set(Rule::Operation, Mode::Off);
+        sender.modes.set(Rule::Region, Mode::Observe);
+        let refusal = judged(&sender, &faulty()).unwrap_err();
+        assert_eq!(refusal.reason, Reason::NoSignature);
+        assert_eq!(refusal.observed.iter().collect::<Vec<_>>(), [Reason::SourceNotAllowed, Reason::OtherCity]);
+        sender.modes = crate::policy::Modes::all(Mode::Observe);
+        let permit = judged(&sender, &faulty()).unwrap();
+        assert!(permit.observed().contains(Reason::OperationDenied) && permit.recipient().is_some());
+    }
+
+    #[test]
+    fn a_status_set_by_the_site_comes_before_the_status_of_the_case() {
+        let mut sender = account(AccountClass::CityMoa);
+        let frame = Frame { default_msg_id: 1, ..Frame::new("6202", "移动") };
+        assert_eq!(judged(&sender, &frame).unwrap_err().status, status::ESME_RINVDFTMSGID);
+        sender.statuses[Reason::OperationDenied.index()] = status::ESME_RPROHIBITED;
+        assert_eq!(judged(&sender, &frame).unwrap_err().status, status::ESME_RPROHIBITED);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_the_field_at_fault() {
+        let mut sender = account(AccountClass::CityMoa);
+        let fault = |field| Malformed { field, status: 0xC0 };
+        for (field, reason) in [
+            (Field::Tlvs, Reason::DecodeFailed),
+            (Field::DestinationAddr, Reason::BadDestination),
+            (Field::SourceAddr, Reason::SourceNotAllowed),
+            (Field::ValidityPeriod, Reason::ScheduleInvalid),
+            (Field::Operation, Reason::OperationDenied),
+        ] {
+            let refusal = malformed(&sender, fault(field), at(WEEKDAY)).unwrap_err();
+            assert_eq!((refusal.reason, refusal.status), (reason, 0xC0));
+        }
+        sender.modes.set(Rule::Decode, Mode::Observe);
+        let permit = malformed(&sender, fault(Field::Tlvs), at(WEEKDAY)).unwrap();
+        assert_eq!((permit.recipient(), permit.observed().contains(Reason::DecodeFailed)), (None, true));
+        assert_eq!(permit.day(), LocalTime::of(at(WEEKDAY)).day);
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_makes_a_rule_panic(
+            text in proptest::collection::vec(any::<u8>(), 0..200),
+            time in "[0-9]{12}(000R|[0-9]{3}[+-])|[0-9R+-]{16}|",
+            fields in any::<[u8; 6]>(),
+            now in -1_000_000_000_000_i64..8_000_000_000_000,
+        ) {
+            let rules = with_switches(Switches::default());
+            let mut frame = Frame { short_message: text, schedule: time.clone(), validity: time, ..Frame::new("6202", "") };
+            [frame.esm_class, frame.protocol_id, frame.data_coding, frame.destination.0, frame.destination.1, frame.replace_if_present] = fields;
+            let octets = frame.octets();
+            let Ok(submission) = Submission::read(&octets) else { return Ok(()) };
+            for class in AccountClass::ALL {
+                let verdict = decide(&rules, &account(class), &submission, Moment::from_ms(now), &mut Scratch::default());
+                if let Err(refusal) = verdict {
+                    prop_assert!(!refusal.also.contains(refusal.reason) && refusal.status != 0);
+                }
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use crate::domain::{LocalTime, Moment, Msisdn};
 use crate::smpp::Submission;
-use crate::smpp::coding::{ONE_MESSAGE, on_air_octets};
+use crate::smpp::coding::ONE_MESSAGE;
 
 use super::calendar::DayKind;
 use super::case::{Case, Finding, Schedule, Scratch};
@@ -209,7 +209,7 @@ fn customers(case: &Case<'_>) -> Detail {
 fn characters(case: &Case<'_>) -> Detail {
     let Some(text) = case.readable() else { return Detail::new("no text to count", "无可计数的内容") };
     let (count, limit) = (length::counted(case, text), case.rules.switches.length.limit);
-    let octets = on_air_octets(text.encoding, text.chars, case.submission.user_data.header);
+    let octets = length::on_air(case, text);
     Detail::new(
         format!("{count} of {limit} characters, {octets} of {ONE_MESSAGE} octets on the air"),
         format!("{count} 字(上限 {limit}),空口 {octets} 字节(上限 {ONE_MESSAGE})"),

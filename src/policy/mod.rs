@@ -9,6 +9,7 @@ pub mod explain;
 mod labelled;
 pub mod matching;
 pub mod mode;
+pub mod numbers;
 pub mod phrases;
 pub mod reason;
 pub mod reference;

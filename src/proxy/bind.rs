@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::record::metrics::SmscMetrics;
+use crate::smpp::answer;
 use crate::smpp::bind::Bind;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::{Cut, Header};
-use crate::smpp::answer;
 
 use super::gateway::{Gateway, Sender, Site};
 use super::session::Bound;
@@ -29,7 +29,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
     let mut inbox = Inbox::default();
     for _ in 0..ATTEMPTS {
         let deadline = Instant::now() + gateway.settings.session_init_timeout;
-        let frame = timeout_at(deadline, front(gateway, &esme, &mut inbox)).await.ok()??;
+        let frame = timeout_at(deadline, front(gateway, "esme", &esme, &mut inbox)).await.ok()??;
         let header = Header::read(&frame)?;
         if command::is_bind(header.command_id) {
             let site = gateway.site();
@@ -39,7 +39,16 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         sender.leave();
                         return None;
                     }
-                    return Some(Bound { esme, smsc, sender, site, bind_type, smsc_metrics, from_esme: inbox, from_smsc });
+                    return Some(Bound {
+                        esme,
+                        smsc,
+                        sender,
+                        site,
+                        bind_type,
+                        smsc_metrics,
+                        from_esme: inbox,
+                        from_smsc,
+                    });
                 }
                 Tried::Refused(reply) => wire::write_one(&esme, &reply).await.ok()?,
             }
@@ -56,7 +65,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
 }
 
 /// The next whole PDU, taken out of the inbox.
-async fn front(gateway: &Gateway, stream: &TcpStream, inbox: &mut Inbox) -> Option<Vec<u8>> {
+async fn front(gateway: &Gateway, leg: &'static str, stream: &TcpStream, inbox: &mut Inbox) -> Option<Vec<u8>> {
     loop {
         match Cut::at(inbox.octets(), MAX_BEFORE_BIND) {
             Cut::Whole(length) => {
@@ -66,9 +75,11 @@ async fn front(gateway: &Gateway, stream: &TcpStream, inbox: &mut Inbox) -> Opti
             }
             Cut::Partial(_) => {}
             Cut::Bad(length) => {
-                gateway.metrics.protocol_errors.with_label_values(&["esme", "not_smpp"]).inc();
-                tracing::info!(event = "protocol_error", leg = "esme", length, "not SMPP; closing");
-                let _ = wire::write_one(stream, &answer::generic_nack(0, status::ESME_RINVCMDLEN)).await;
+                gateway.metrics.protocol_errors.with_label_values(&[leg, "not_smpp"]).inc();
+                tracing::info!(event = "protocol_error", leg, length, "not SMPP; closing");
+                if leg == "esme" {
+                    let _ = wire::write_one(stream, &answer::generic_nack(0, status::ESME_RINVCMDLEN)).await;
+                }
                 return None;
             }
         }
@@ -145,7 +156,7 @@ impl<'a> Attempt<'a> {
         let patience: Duration = self.gateway.settings.response_timeout;
         let exchange = async {
             wire::write_one(&smsc, self.frame).await.ok()?;
-            front(self.gateway, &smsc, &mut from_smsc).await
+            front(self.gateway, "smsc", &smsc, &mut from_smsc).await
         };
         let Ok(Some(reply)) = timeout(patience, exchange).await else {
             smsc_metrics.up.set(0);

@@ -34,6 +34,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
         }
     };
     session.ended(end);
+    session.smsc_is_gone();
     session.settle_rest(&gateway); // unknown outcomes first, then the sender sees the end
     session.make_room();
     wire::shut(&session.esme);
@@ -72,7 +73,13 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     }
     if let Some(length) = bad {
         gateway.metrics.protocol_errors.with_label_values(&["smsc", "bad_length"]).inc();
-        tracing::warn!(event = "protocol_error", session = session.id, leg = "smsc", length, "no PDU has this length; closing");
+        tracing::warn!(
+            event = "protocol_error",
+            session = session.id,
+            leg = "smsc",
+            length,
+            "no PDU has this length; closing"
+        );
         return Err(End { side: "smsc", cause: "bad_length" });
     }
     Ok(())
@@ -108,6 +115,9 @@ impl Pass<'_> {
         let nack = header.command_id == command::GENERIC_NACK;
         let answers = header.command_id & command::RESPONSE != 0
             && command::is_submission(header.command_id & !command::RESPONSE);
+        if header.command_id == command::UNBIND {
+            self.session.ended(End { side: "smsc", cause: "unbind" });
+        }
         if !answers && !nack {
             return true;
         }

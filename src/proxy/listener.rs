@@ -23,7 +23,13 @@ pub struct Listener {
 
 /// Who is connected, bound or not.
 #[derive(Debug, Default)]
-struct Connections(Mutex<HashMap<IpAddr, usize>>);
+struct Connections(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
 
 /// One connection's place; given back when it is dropped.
 #[derive(Debug)]
@@ -100,14 +106,15 @@ impl Listener {
 impl Connections {
     fn enter(self: &Arc<Self>, peer: IpAddr, gateway: &Gateway) -> Option<Place> {
         let mut counts = self.0.lock();
-        if counts.values().sum::<usize>() >= gateway.settings.max_connections {
+        if counts.all >= gateway.settings.max_connections {
             return None;
         }
-        let own = counts.entry(peer).or_default();
+        let own = counts.by_address.entry(peer).or_default();
         if *own >= gateway.settings.max_per_address {
             return None;
         }
         *own += 1;
+        counts.all += 1;
         Some(Place { connections: Arc::clone(self), peer })
     }
 }
@@ -115,10 +122,11 @@ impl Connections {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.0.lock();
-        if let Some(own) = counts.get_mut(&self.peer) {
+        counts.all -= 1;
+        if let Some(own) = counts.by_address.get_mut(&self.peer) {
             *own -= 1;
             if *own == 0 {
-                counts.remove(&self.peer);
+                counts.by_address.remove(&self.peer);
             }
         }
     }

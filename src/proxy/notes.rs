@@ -24,7 +24,8 @@ struct Note {
 
 impl Default for Notes {
     fn default() -> Self {
-        let notes = || std::array::from_fn(|_| Note { last_ms: AtomicI64::new(i64::MIN / 2), since: AtomicU32::new(0) });
+        let notes =
+            || std::array::from_fn(|_| Note { last_ms: AtomicI64::new(i64::MIN / 2), since: AtomicU32::new(0) });
         Self { refused: notes(), shadow: notes() }
     }
 }
@@ -46,7 +47,14 @@ impl Note {
 
 impl Notes {
     /// A message was refused.
-    pub(super) fn refused(&self, account: &str, to: impl FnOnce() -> Option<Msisdn>, refusal: &Refusal, version: u64, tick: Tick) {
+    pub(super) fn refused(
+        &self,
+        account: &str,
+        to: impl FnOnce() -> Option<Msisdn>,
+        refusal: &Refusal,
+        version: u64,
+        tick: Tick,
+    ) {
         let Some(count) = self.refused[refusal.reason.index()].due(tick.steady_ms) else { return };
         let to_masked = to().map(|to| to.to_string());
         tracing::info!(

@@ -15,15 +15,28 @@ pub(super) struct Passing {
     pub(super) header: Header,
     /// Where its octets lie in the inbox.
     pub(super) octets: Range<usize>,
+    /// Where the octets lie that travel in their stead.
+    written: Option<Range<usize>>,
     /// What it took.
     pub(super) reservation: Reservation,
+}
+
+/// A run of octets that go upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Of the inbox, as received.
+    Received(Range<usize>),
+    /// Of [`Workspace::written`].
+    Written(Range<usize>),
 }
 
 /// The buffers of one batch; borrowed from the thread while there is a batch, so an idle session owns none.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// Octets that go upstream, as runs of the inbox in order.
-    pub(super) runs: Vec<Range<usize>>,
+    /// Octets that go upstream, in order.
+    pub(super) runs: Vec<Run>,
+    /// PDUs that do not travel as received; their runs point in here.
+    pub(super) written: Vec<u8>,
     /// Reserved submissions among them.
     pub(super) passing: Vec<Passing>,
     /// Answers to the sender.
@@ -37,7 +50,7 @@ pub(super) struct Workspace {
 }
 
 thread_local! {
-    static SPARE: std::cell::RefCell<Vec<Box<Workspace>>> = const { std::cell::RefCell::new(Vec::new()) };
+    static SPARE: std::cell::RefCell<Vec<Workspace>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Workspaces a thread keeps for the next batch.
@@ -45,13 +58,14 @@ const SPARE_MAX: usize = 64;
 
 impl Workspace {
     /// An empty one, used before if there is one.
-    pub(super) fn take() -> Box<Self> {
+    pub(super) fn take() -> Self {
         SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
     }
 
     /// Gives it back for the next batch.
-    pub(super) fn put_back(mut self: Box<Self>) {
+    pub(super) fn put_back(mut self) {
         self.runs.clear();
+        self.written.clear();
         self.passing.clear();
         self.answers.clear();
         SPARE.with_borrow_mut(|spare| {
@@ -64,15 +78,30 @@ impl Workspace {
     /// Octets that go upstream; adjoining runs become one.
     pub(super) fn relay(&mut self, octets: Range<usize>) {
         match self.runs.last_mut() {
-            Some(last) if last.end == octets.start => last.end = octets.end,
-            _ => self.runs.push(octets),
+            Some(Run::Received(last)) if last.end == octets.start => last.end = octets.end,
+            _ => self.runs.push(Run::Received(octets)),
         }
     }
 
-    /// A reserved submission goes upstream.
+    /// A reserved submission goes upstream as it was received.
     pub(super) fn forward(&mut self, header: Header, octets: Range<usize>, reservation: Reservation) {
         self.relay(octets.clone());
-        self.passing.push(Passing { header, octets, reservation });
+        self.passing.push(Passing { header, octets, written: None, reservation });
+    }
+
+    /// A reserved submission goes upstream in other octets, put together by `write`.
+    pub(super) fn forward_written(
+        &mut self,
+        header: Header,
+        octets: Range<usize>,
+        reservation: Reservation,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.written.len();
+        write(&mut self.written);
+        let written = start..self.written.len();
+        self.runs.push(Run::Written(written.clone()));
+        self.passing.push(Passing { header, octets, written: Some(written), reservation });
     }
 
     /// Takes some of the reserved submissions out again, and their octets out of the runs.
@@ -80,24 +109,65 @@ impl Workspace {
         let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.passing).into_iter().partition(|one| which(one));
         self.passing = stay;
         for one in &out {
-            self.cut(&one.octets);
+            match &one.written {
+                Some(written) => self.runs.retain(|run| *run != Run::Written(written.clone())),
+                None => self.cut(&one.octets),
+            }
         }
         out
     }
 
     /// Cuts octets out of the run that holds them.
     fn cut(&mut self, octets: &Range<usize>) {
-        let Some(index) = self.runs.iter().position(|run| run.start <= octets.start && octets.end <= run.end) else {
-            return;
-        };
-        let run = self.runs[index].clone();
+        let holds = |run: &Run| matches!(run, Run::Received(run) if run.start <= octets.start && octets.end <= run.end);
+        let Some(index) = self.runs.iter().position(holds) else { return };
+        let Run::Received(run) = self.runs[index].clone() else { return };
         let parts = [run.start..octets.start, octets.end..run.end];
-        self.runs.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()));
+        self.runs.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()).map(Run::Received));
+    }
+
+    /// Takes out the reserved submissions that begin at or behind an octet of what goes upstream.
+    pub(super) fn withdraw_from(&mut self, octet: usize) -> Vec<Passing> {
+        let mut offset = 0;
+        let mut starts = Vec::new();
+        for run in &self.runs {
+            starts.push((offset, run));
+            offset += run.len();
+        }
+        let start = |one: &Passing| {
+            starts.iter().find_map(|(start, run)| match (run, &one.written) {
+                (Run::Written(run), Some(written)) if run == written => Some(*start),
+                (Run::Received(run), None) if run.contains(&one.octets.start) => {
+                    Some(start + one.octets.start - run.start)
+                }
+                _ => None,
+            })
+        };
+        let (out, stay) = std::mem::take(&mut self.passing)
+            .into_iter()
+            .partition(|one| start(one).is_none_or(|start| start >= octet));
+        self.passing = stay;
+        out
     }
 
     /// The runs as slices of the inbox.
-    pub(super) fn slices<'a>(&self, inbox: &'a [u8]) -> Vec<IoSlice<'a>> {
-        self.runs.iter().map(|run| IoSlice::new(&inbox[run.clone()])).collect()
+    pub(super) fn slices<'a>(&'a self, inbox: &'a [u8]) -> Vec<IoSlice<'a>> {
+        self.runs.iter().map(|run| IoSlice::new(run.of(inbox, &self.written))).collect()
+    }
+}
+
+impl Run {
+    fn len(&self) -> usize {
+        match self {
+            Self::Received(octets) | Self::Written(octets) => octets.len(),
+        }
+    }
+
+    fn of<'a>(&self, inbox: &'a [u8], written: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Received(octets) => &inbox[octets.clone()],
+            Self::Written(octets) => &written[octets.clone()],
+        }
     }
 }
 
@@ -111,11 +181,11 @@ mod tests {
         work.relay(0..10);
         work.relay(10..30);
         work.relay(40..50);
-        assert_eq!(work.runs, [0..30, 40..50]);
+        assert_eq!(work.runs, [Run::Received(0..30), Run::Received(40..50)]);
         work.cut(&(10..20));
         work.cut(&(40..50));
-        assert_eq!(work.runs, [0..10, 20..30]);
+        assert_eq!(work.runs, [Run::Received(0..10), Run::Received(20..30)]);
         work.cut(&(0..10));
-        assert_eq!(work.runs, vec![20..30]);
+        assert_eq!(work.runs, [Run::Received(20..30)]);
     }
 }

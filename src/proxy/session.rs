@@ -43,6 +43,7 @@ pub(super) struct Session {
     heard_esme_ms: AtomicI64,
     heard_smsc_ms: AtomicI64,
     partial_since_ms: AtomicI64,
+    smsc_gone: AtomicBool,
     end: Mutex<Option<End>>,
 }
 
@@ -83,6 +84,7 @@ impl Session {
             heard_esme_ms: AtomicI64::new(tick.steady_ms),
             heard_smsc_ms: AtomicI64::new(tick.steady_ms),
             partial_since_ms: AtomicI64::new(i64::MAX),
+            smsc_gone: AtomicBool::new(false),
             end: Mutex::new(None),
         };
         (session, bound.from_esme, bound.from_smsc)
@@ -109,7 +111,7 @@ impl Session {
     async fn linger(&self, gateway: &Gateway) {
         let patience = if gateway.is_stopping() { gateway.settings.drain_timeout } else { LINGER };
         let deadline = tokio::time::Instant::now() + patience;
-        let smsc_gone = || self.end.lock().is_some_and(|end| end.side == "smsc");
+        let smsc_gone = || self.smsc_gone.load(Ordering::Relaxed);
         while !smsc_gone() && self.window.lock().waiting() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -142,7 +144,13 @@ impl Session {
             self.sender.metrics.unknown.inc_by(rest.len() as u64);
             self.sender.metrics.in_flight.sub(rest.len() as i64);
             let account = &*self.sender.account.system_id;
-            tracing::warn!(event = "outcome_unknown", session = self.id, account, count = rest.len(), "link ended with messages in flight; they count as sent");
+            tracing::warn!(
+                event = "outcome_unknown",
+                session = self.id,
+                account,
+                count = rest.len(),
+                "link ended with messages in flight; they count as sent"
+            );
         }
     }
 
@@ -154,6 +162,11 @@ impl Session {
         gateway.metrics.session_closes.with_label_values(&[side, cause]).inc();
         let account = &*self.sender.account.system_id;
         tracing::info!(event = "session_closed", session = self.id, account, side, cause, "session closed");
+    }
+
+    /// No answer of the SMSC will come any more.
+    pub(super) fn smsc_is_gone(&self) {
+        self.smsc_gone.store(true, Ordering::Relaxed);
     }
 
     /// Remembers the first end.

@@ -55,7 +55,13 @@ async fn give_up(gateway: Arc<Gateway>, session: Arc<Session>, due: Vec<(u32, Fl
     session.sender.metrics.in_flight.sub(due.len() as i64);
     session.make_room();
     let account = &*session.sender.account.system_id;
-    tracing::warn!(event = "outcome_unknown", session = session.id, account, count = due.len(), "no answer of the SMSC in time; the messages count as sent");
+    tracing::warn!(
+        event = "outcome_unknown",
+        session = session.id,
+        account,
+        count = due.len(),
+        "no answer of the SMSC in time; the messages count as sent"
+    );
     let _writing = session.esme_writer.lock().await;
     let _ = wire::write_one(&session.esme, &answers).await; // a dead link ends the session by itself
 }

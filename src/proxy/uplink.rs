@@ -11,6 +11,7 @@ use crate::ledger::Claim;
 use crate::policy::{self, Reason, Reasons, Refusal};
 use crate::record::Verb;
 use crate::smpp::command::{self, status};
+use crate::smpp::frame::HEADER;
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
@@ -51,19 +52,26 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
 
     durable(gateway, session, tick, &mut work, inbox.octets()).await;
     depart(gateway, session, tick, &mut work, inbox.octets());
-    forward(gateway, session, &mut work, inbox.octets()).await?;
+    let sent = forward(gateway, session, tick, &mut work, inbox.octets()).await;
     if let Some(length) = bad {
         gateway.metrics.protocol_errors.with_label_values(&["esme", "bad_length"]).inc();
-        tracing::warn!(event = "protocol_error", session = session.id, leg = "esme", length, "no PDU has this length; closing");
+        tracing::warn!(
+            event = "protocol_error",
+            session = session.id,
+            leg = "esme",
+            length,
+            "no PDU has this length; closing"
+        );
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
+    session.sender.metrics.add(&mut work.tally);
     answer(session, &work).await?;
+    sent?;
 
     if !work.passing.is_empty() {
         let added = gateway.ticker.tick().steady_ns - tick.steady_ns;
         gateway.metrics.added_latency.observe(added as f64 / 1e9);
     }
-    session.sender.metrics.add(&mut work.tally);
     work.put_back();
     inbox.consume(consumed);
     session.heard_esme(tick, inbox.is_partial());
@@ -82,12 +90,20 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
                     if !reservation.observed.is_empty() {
                         observe(session, tick, work, reservation.observed);
                     }
-                    work.forward(header, octets, reservation);
+                    match with_default_source(session, frame) {
+                        None => work.forward(header, octets, reservation),
+                        Some(other) => work.forward_written(header, octets, reservation, |out| out.extend(other)),
+                    }
                 }
                 Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
             }
         }
-        id if relays(id) => work.relay(octets),
+        id if relays(id) => {
+            if id == command::UNBIND {
+                session.ended(End { side: "esme", cause: "unbind" });
+            }
+            work.relay(octets);
+        }
         id if command::is_bind(id) => work.answers.extend(answer::refusal(header, status::ESME_RALYBND)),
         id if id & command::RESPONSE != 0 => {
             gateway.metrics.anomalies.with_label_values(&["unknown_answer"]).inc();
@@ -126,6 +142,16 @@ fn line(
     gateway.ledger.reserve(&claim, &permit, &mut work.ledger)
 }
 
+/// An empty source_addr becomes the account's own, where it has one (2.4); the only
+/// octets the gateway ever changes.
+fn with_default_source(session: &Session, frame: &[u8]) -> Option<Vec<u8>> {
+    let source = session.sender.account.default_source.as_deref()?;
+    let submission = Submission::read(frame).ok().filter(|submission| submission.source.digits.is_empty())?;
+    let at = HEADER + submission.service_type.len() + 1 + 2; // behind service_type, its NUL, TON and NPI
+    let length = (frame.len() + source.len()) as u32;
+    Some([&length.to_be_bytes(), &frame[4..at], source.as_bytes(), &frame[at..]].concat())
+}
+
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
 async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     let reservations = work.passing.iter_mut().map(|one| &mut one.reservation);
@@ -135,10 +161,7 @@ async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Wo
     let switches = &session.site.rules.switches;
     for one in work.withdraw(|one| one.reservation.is_durable()) {
         gateway.ledger.undo(&one.reservation, switches, false, &mut work.ledger);
-        let reason = Reason::LedgerUnavailable;
-        let refusal =
-            Refusal { reason, status: session.sender.account.status(reason), also: Reasons::NONE, observed: Reasons::NONE };
-        refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
+        refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::LedgerUnavailable));
     }
 }
 
@@ -157,9 +180,7 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
                 sent_ms: tick.steady_ms,
                 expired: false,
             };
-            if window.insert(header.sequence, flight) {
-                work.tally.forwarded(Verb::of(header.command_id));
-            } else {
+            if !window.insert(header.sequence, flight) {
                 reused.push(index);
             }
         }
@@ -182,32 +203,32 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
 }
 
 /// One vectored write of the original octets. What the system had not taken when the link broke was never sent.
-async fn forward(gateway: &Gateway, session: &Session, work: &mut Workspace, inbox: &[u8]) -> Result<(), End> {
+async fn forward(
+    gateway: &Gateway,
+    session: &Session,
+    tick: Tick,
+    work: &mut Workspace,
+    inbox: &[u8],
+) -> Result<(), End> {
     if work.runs.is_empty() {
         return Ok(());
     }
-    let Err((written, _)) = wire::write_all(&session.smsc, &mut work.slices(inbox)).await else { return Ok(()) };
-    let mut position = 0;
-    let starts: Vec<_> = work
-        .runs
-        .iter()
-        .map(|run| {
-            let start = position;
-            position += run.len();
-            (run.clone(), start)
-        })
-        .collect();
-    let offset = |at: usize| {
-        starts.iter().find(|(run, _)| run.contains(&at)).map_or(0, |(run, start)| start + at - run.start)
-    };
-    for one in work.passing.iter().filter(|one| offset(one.octets.start) >= written) {
-        if session.window.lock().withdraw(one.header.sequence).is_some() {
+    let written = wire::write_all(&session.smsc, &mut work.slices(inbox)).await;
+    if let Err((written, _)) = written {
+        for one in work.withdraw_from(written) {
+            if session.window.lock().withdraw(one.header.sequence).is_none() {
+                continue; // its outcome is settled as unknown already
+            }
             gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
             session.sender.metrics.in_flight.dec();
+            refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::UpstreamDown));
         }
+        gateway.ledger.note(&mut work.ledger);
     }
-    gateway.ledger.note(&mut work.ledger);
-    Err(End { side: "smsc", cause: "error" })
+    for one in &work.passing {
+        work.tally.forwarded(Verb::of(one.header.command_id));
+    }
+    written.map_err(|_| End { side: "smsc", cause: "error" })
 }
 
 /// All refusals of the batch leave by this door.
@@ -233,6 +254,12 @@ fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, f
 fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
     work.tally.shadow(observed);
     session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
+}
+
+/// A refusal whose ground is the gateway's own state.
+fn here(session: &Session, reason: Reason) -> Refusal {
+    let status = session.sender.account.status(reason);
+    Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 fn denied(header: Header, status: u32) -> Refusal {

@@ -22,10 +22,12 @@ pub(super) struct Flight {
 }
 
 /// The requests of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     flights: HashMap<u32, Flight, foldhash::fast::RandomState>,
     expired: usize,
+    /// No waiting request was handed over before this; the sweeper looks no further.
+    oldest_ms: i64,
 }
 
 /// What an answer of the SMSC is an answer to.
@@ -41,21 +43,23 @@ pub(super) enum Answered {
     Nothing,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self { flights: HashMap::default(), expired: 0, oldest_ms: i64::MAX }
+    }
+}
+
 impl Window {
     /// Enters a request; `false` if its number is under way.
     pub(super) fn insert(&mut self, sequence: u32, flight: Flight) -> bool {
         match self.flights.entry(sequence) {
             std::collections::hash_map::Entry::Vacant(place) => {
+                self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
                 place.insert(flight);
                 true
             }
             std::collections::hash_map::Entry::Occupied(_) => false,
         }
-    }
-
-    /// Whether a number is under way.
-    pub(super) fn contains(&self, sequence: u32) -> bool {
-        self.flights.contains_key(&sequence)
     }
 
     /// Takes the request that an answer belongs to. generic_nack answers any request.
@@ -75,10 +79,19 @@ impl Window {
     /// Marks the requests that were handed over before `before_ms`; returns them with their numbers.
     pub(super) fn expire(&mut self, before_ms: i64) -> Vec<(u32, Flight)> {
         let mut due = Vec::new();
+        if before_ms <= self.oldest_ms {
+            return due;
+        }
+        self.oldest_ms = i64::MAX;
         for (sequence, flight) in &mut self.flights {
-            if !flight.expired && flight.sent_ms < before_ms {
+            if flight.expired {
+                continue;
+            }
+            if flight.sent_ms < before_ms {
                 flight.expired = true;
                 due.push((*sequence, *flight));
+            } else {
+                self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
             }
         }
         self.expired += due.len();

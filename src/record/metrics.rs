@@ -78,11 +78,31 @@ impl Metrics {
         let r = Families(&registry);
         let millis = |from: f64| prometheus::exponential_buckets(from, 2.0, 15);
         let metrics = Self {
-            received: r.counters("messages_received_total", "Submissions read on bound sessions", &["account", "verb"])?,
-            forwarded: r.counters("messages_forwarded_total", "Submissions handed whole to the SMSC", &["account", "verb"])?,
-            refused: r.counters("messages_refused_total", "Submissions answered by the gateway", &["account", "reason"])?,
-            settled: r.counters("messages_settled_total", "Forwarded submissions by outcome", &["account", "outcome"])?,
-            shadow: r.counters("shadow_refusals_total", "Messages an observed rule would have refused", &["account", "rule"])?,
+            received: r.counters(
+                "messages_received_total",
+                "Submissions read on bound sessions",
+                &["account", "verb"],
+            )?,
+            forwarded: r.counters(
+                "messages_forwarded_total",
+                "Submissions handed whole to the SMSC",
+                &["account", "verb"],
+            )?,
+            refused: r.counters(
+                "messages_refused_total",
+                "Submissions answered by the gateway",
+                &["account", "reason"],
+            )?,
+            settled: r.counters(
+                "messages_settled_total",
+                "Forwarded submissions by outcome",
+                &["account", "outcome"],
+            )?,
+            shadow: r.counters(
+                "shadow_refusals_total",
+                "Messages an observed rule would have refused",
+                &["account", "rule"],
+            )?,
             in_flight: r.gauges("messages_in_flight", "Forwarded, not settled", &["account"])?,
             sessions: r.gauges("sessions", "Sessions bound now", &["account", "bind"])?,
             session_limit: r.gauges("session_limit", "Sessions allowed", &["account"])?,
@@ -93,13 +113,30 @@ impl Metrics {
             session_closes: r.counters("session_closes_total", "Ended sessions", &["side", "cause"])?,
             protocol_errors: r.counters("protocol_errors_total", "Malformed input", &["leg", "kind"])?,
             anomalies: r.counters("anomalies_total", "Answers that fit no request", &["kind"])?,
-            added_latency: r.histogram("added_latency_seconds", "From read to handed upstream, per batch", millis(25e-6)?)?,
-            smsc_response: r.histograms("smsc_response_seconds", "From handed upstream to the answer", &["smsc"], millis(250e-6)?)?,
+            added_latency: r.histogram(
+                "added_latency_seconds",
+                "From read to handed upstream, per batch",
+                millis(25e-6)?,
+            )?,
+            smsc_response: r.histograms(
+                "smsc_response_seconds",
+                "From handed upstream to the answer",
+                &["smsc"],
+                millis(250e-6)?,
+            )?,
             smsc_responses: r.counters("smsc_responses_total", "Answers of the SMSC", &["smsc", "status"])?,
             smsc_up: r.gauges("smsc_up", "Whether the last connect and bind worked", &["smsc"])?,
             smsc_connect_failures: r.counters("smsc_connect_failures_total", "Failed connects", &["smsc", "cause"])?,
-            commit_duration: r.histogram("ledger_commit_duration_seconds", "Write and sync of a group commit", millis(5e-6)?)?,
-            commit_rows: r.histogram("ledger_commit_rows", "Reservations of a group commit", prometheus::exponential_buckets(1.0, 4.0, 9)?)?,
+            commit_duration: r.histogram(
+                "ledger_commit_duration_seconds",
+                "Write and sync of a group commit",
+                millis(5e-6)?,
+            )?,
+            commit_rows: r.histogram(
+                "ledger_commit_rows",
+                "Reservations of a group commit",
+                prometheus::exponential_buckets(1.0, 4.0, 9)?,
+            )?,
             ledger_errors: r.counters("ledger_errors_total", "Failed commits", &["kind"])?,
             ledger_rows: r.gauges("ledger_rows", "Slots of today by state", &["state"])?,
             ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
@@ -239,7 +276,13 @@ impl Families<'_> {
         self.add(Histogram::with_opts(opts)?)
     }
 
-    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: Vec<f64>) -> Result<HistogramVec, prometheus::Error> {
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: Vec<f64>,
+    ) -> Result<HistogramVec, prometheus::Error> {
         let opts = HistogramOpts { common_opts: Self::opts(name, help), buckets };
         self.add(HistogramVec::new(opts, labels)?)
     }

@@ -86,20 +86,20 @@ pub fn decode(
     Ok(encoding)
 }
 
-/// Octets of user data that a decoded text takes on the air, its header of `header` octets included.
+/// Octets of user data that a text takes on the air, its header of `header` octets included;
+/// `octets` are the text's as received, `text` the same decoded.
 ///
 /// UCS-2 travels as it is. The rest is rewritten by the SMSC: into packed
 /// 7-bit characters if the GSM alphabet has them all, otherwise into UCS-2.
-pub fn on_air_octets(encoding: Encoding, text: &[char], header: usize) -> usize {
-    let ucs2 = || header + 2 * text.iter().map(|ch| ch.len_utf16()).sum::<usize>();
+pub fn on_air_octets(encoding: Encoding, octets: &[u8], text: &[char], header: usize) -> usize {
     if encoding == Encoding::Ucs2 {
-        return ucs2();
+        return header + octets.len();
     }
     match text.iter().try_fold(0, |sum, ch| Some(sum + septets(*ch)?)) {
-        Some(text) => ((header * 8).div_ceil(7) + text) * 7_usize,
-        None => return ucs2(),
+        // The text begins at the first whole septet behind the header.
+        Some(septets) => (((header * 8).div_ceil(7) + septets) * 7).div_ceil(8),
+        None => header + 2 * text.iter().map(|ch| ch.len_utf16()).sum::<usize>(),
     }
-    .div_ceil(8)
 }
 
 fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encoding, CodingError> {
@@ -290,7 +290,9 @@ mod tests {
 
     #[test]
     fn one_message_holds_160_latin_or_70_chinese_characters() {
-        let size = |encoding, text: &str, header| on_air_octets(encoding, &text.chars().collect::<Vec<_>>(), header);
+        let size = |encoding, text: &str, header| {
+            on_air_octets(encoding, &ucs2(text), &text.chars().collect::<Vec<_>>(), header)
+        };
         assert_eq!(size(Encoding::Gsm7, &"a".repeat(160), 0), 140);
         assert_eq!(size(Encoding::Gsm7, &"a".repeat(161), 0), 141);
         assert_eq!(size(Encoding::Gsm7, &"€".repeat(80), 0), 140);

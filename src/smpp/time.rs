@@ -128,7 +128,9 @@ impl Period {
 
 fn months_later(now: Moment, months: i64) -> Moment {
     let today = LocalTime::of(now).day.to_civil();
-    let Ok(then) = today.checked_add(jiff::Span::new().months(months)) else { return Moment::from_ms(i64::MAX) };
+    let then = today
+        .checked_add(jiff::Span::new().months(months))
+        .expect("a day before 2150 and 99 years and 99 months stay inside jiff's range");
     let days = then.duration_since(today).as_hours() / 24;
     Moment::from_ms(now.ms().saturating_add(days * 86_400_000))
 }

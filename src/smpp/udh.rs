@@ -65,8 +65,7 @@ impl<'a> UserData<'a> {
         };
         let (header, other_elements) = walk(elements);
         let parts = match (header, sar) {
-            (parts, Parts::Whole) => parts,
-            (Parts::Whole, parts) => parts,
+            (parts, Parts::Whole) | (Parts::Whole, parts) => parts,
             _ => Parts::Malformed, // announced twice: readers differ in which they follow
         };
         Self { text, header: elements.len() + 1, parts, other_elements }

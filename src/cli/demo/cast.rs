@@ -31,17 +31,17 @@ pub(super) struct Role {
 
 impl Cast {
     /// One account of each class, and up to four of city branches.
-    pub(super) fn new(rules: &Ruleset) -> Result<Self, String> {
+    pub(super) fn new(ruleset: &Ruleset) -> Result<Self, String> {
         let mut roles = Vec::new();
         let mut segments = HashMap::new();
-        for account in &rules.accounts {
-            let already = roles.iter().filter(|role: &&Role| role.class == account.class).count();
+        for account in &ruleset.accounts {
+            let already = roles.iter().filter(|known: &&Role| known.class == account.class).count();
             let wanted = if account.class == AccountClass::CityMoa { 4 } else { 1 };
             if already < wanted {
-                roles.push(Role::new(rules, account));
+                roles.push(Role::new(ruleset, account));
             }
             if let Some(city) = account.city {
-                segments.entry(city).or_insert_with(|| segments_of(rules, city));
+                segments.entry(city).or_insert_with(|| segments_of(ruleset, city));
             }
         }
         if roles.iter().filter(|role| role.class == AccountClass::CityMoa).count() < 2 {

@@ -71,7 +71,7 @@ pub async fn run(args: &Args) -> ExitCode {
 }
 
 async fn play(args: &Args, folder: &Folder) -> Result<bool, String> {
-    let chinese = args.lang.as_deref().map_or_else(|| super::speaks_chinese(), |lang| lang == "zh");
+    let chinese = args.lang.as_deref().map_or_else(super::speaks_chinese, |lang| lang == "zh");
     let screen = Screen::new(chinese);
     let configuration = load(args.config.as_deref(), folder)?;
     let start = args.now.unwrap_or_else(|| open_hour(&configuration));
@@ -113,7 +113,10 @@ fn load(given: Option<&Path>, folder: &Folder) -> Result<Configuration, String> 
 fn smsc_settings(clock: Clock) -> SmscSettings {
     let behaviour = Behaviour {
         latency: Latency { from: Duration::from_millis(3), to: Duration::from_millis(15) },
-        receipts: Some(Receipts { delay: Latency { from: Duration::from_millis(500), to: Duration::from_millis(900) }, ..Receipts::default() }),
+        receipts: Some(Receipts {
+            delay: Latency { from: Duration::from_millis(500), to: Duration::from_millis(900) },
+            ..Receipts::default()
+        }),
         ..Behaviour::default()
     };
     SmscSettings { clock, behaviour, ..SmscSettings::default() }

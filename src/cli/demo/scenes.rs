@@ -94,8 +94,10 @@ impl Stage {
         for role in self.cast.roles.clone() {
             let to = self.cast.subscriber(role.city);
             let text = match role.class {
-                AccountClass::Province1258 => format!("老客户回馈:在网满2年客户可参加预存话费赠话费活动。安徽移动 询{}", role.consult),
-                AccountClass::CityMoa if index % 2 == 0 => {
+                AccountClass::Province1258 => {
+                    format!("老客户回馈:在网满2年客户可参加预存话费赠话费活动。安徽移动 询{}", role.consult)
+                }
+                AccountClass::CityMoa if index.is_multiple_of(2) => {
                     format!("新营业厅开业,充100送50,欢迎光临。{}移动 询{}", role.city_cn, role.consult)
                 }
                 AccountClass::CityMoa => format!("家庭V网今起办理,成员间通话免费。{}移动", role.city_cn),
@@ -112,7 +114,8 @@ impl Stage {
         let (Some(here), Some(there)) = (self.cast.branch(0), self.cast.branch(1)) else { return Vec::new() };
         let sign = format!("{}移动 询{}", here.city_cn, here.consult);
         let mut cues = Vec::new();
-        let mut cue = |role: &Role, to: String, text: String, expect| cues.push(Cue { role: role.clone(), to, text, expect });
+        let mut cue =
+            |role: &Role, to: String, text: String, expect| cues.push(Cue { role: role.clone(), to, text, expect });
 
         let twice = self.cast.subscriber(here.city);
         cue(&here, twice.clone(), format!("周末现场办理套餐赠精美礼品。{sign}"), None);

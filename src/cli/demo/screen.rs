@@ -64,18 +64,24 @@ impl Screen {
             (0, _) => self.paint("32", &format!("✔ {} {}", self.say("通过", "passed"), line.message_id)),
             (status, Some(reason)) => {
                 let text = self.say(reason.chinese(), reason.english());
-                let head = format!("✘ {} [{} {}] {status:#04x}", reason.code(), self.say("条款", "clause"), reason.clause());
+                let head =
+                    format!("✘ {} [{} {}] {status:#04x}", reason.code(), self.say("条款", "clause"), reason.clause());
                 format!("{} {text}", self.paint("31", &head))
             }
             (status, None) => self.paint("31", &format!("✘ {status:#04x}")),
         };
-        let mark = if line.surprising { self.paint("33", self.say("(意外!)", "(unexpected!) ")) } else { String::new() };
+        let mark =
+            if line.surprising { self.paint("33", self.say("(意外!)", "(unexpected!) ")) } else { String::new() };
         println!("  {:<8} → {masked:<12} {mark}{verdict}  {}", line.account, self.paint("2", &format!("“{snippet}…”")));
     }
 
     pub(super) fn burst(&self, role: &Role) {
         println!();
-        println!("  {} {}", role.system_id, self.say("一次提交 25 条,超过其速率:", "submits 25 at once, faster than its rate:"));
+        println!(
+            "  {} {}",
+            role.system_id,
+            self.say("一次提交 25 条,超过其速率:", "submits 25 at once, faster than its rate:")
+        );
     }
 
     pub(super) fn burst_done(&self, sent: usize, passed: usize, limited: usize) {
@@ -96,7 +102,13 @@ impl Screen {
 
     pub(super) fn surprised(&self, count: u32) {
         println!();
-        println!("{}", self.paint("31;1", &format!("{count} {}", self.say("个结果出乎意料", "verdicts were not the expected ones"))));
+        println!(
+            "{}",
+            self.paint(
+                "31;1",
+                &format!("{count} {}", self.say("个结果出乎意料", "verdicts were not the expected ones"))
+            )
+        );
     }
 
     pub(super) async fn closing(&self, counts: &BTreeMap<String, Counts>, smsc: &SmscStats, admin: SocketAddr) {
@@ -122,7 +134,11 @@ impl Screen {
         println!("  {} {}", self.say("一日内收到两条的用户", "subscribers reached twice in a day"), smsc.taken_twice);
         println!();
         println!("{} http://{admin}/metrics", self.paint("1", self.say("指标", "metrics")));
-        for line in scrape(admin).await.lines().filter(|line| line.starts_with("smsluice_messages_refused_total") && !line.ends_with(" 0")) {
+        for line in scrape(admin)
+            .await
+            .lines()
+            .filter(|line| line.starts_with("smsluice_messages_refused_total") && !line.ends_with(" 0"))
+        {
             println!("  {line}");
         }
     }

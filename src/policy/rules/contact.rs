@@ -5,7 +5,8 @@
 
 use crate::domain::AccountClass;
 use crate::policy::case::{Case, Finding, Text};
-use crate::policy::phrases::{gives_any_number, gives_number, says};
+use crate::policy::numbers::{gives_any_number, gives_number};
+use crate::policy::phrases::says;
 use crate::policy::reason::Reason;
 
 /// Judges the rule.

@@ -22,10 +22,16 @@ pub fn check(case: &Case<'_>) -> Finding {
     if counted(case, text) > case.rules.switches.length.limit as usize {
         return Finding::refuse(Reason::TooLong).and(announced);
     }
-    if on_air_octets(text.encoding, text.chars, case.submission.user_data.header) > ONE_MESSAGE {
+    if on_air(case, text) > ONE_MESSAGE {
         return Finding::refuse(Reason::Multipart);
     }
     announced
+}
+
+/// Octets of user data on the air.
+pub fn on_air(case: &Case<'_>, text: Text<'_>) -> usize {
+    let data = &case.submission.user_data;
+    on_air_octets(text.encoding, data.text, text.chars, data.header)
 }
 
 /// Characters that count.

@@ -6,7 +6,8 @@
 
 use crate::domain::AccountClass;
 use crate::policy::case::{Case, Finding, Text};
-use crate::policy::phrases::{Consultations, Number, Zone, find_extra_name, find_name};
+use crate::policy::numbers::Number;
+use crate::policy::phrases::{Consultations, Zone, find_extra_name, find_name};
 use crate::policy::reason::Reason;
 use crate::policy::switches::{CityOn1258, Foreign, Need};
 

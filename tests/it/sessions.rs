@@ -1,0 +1,147 @@
+//! Binds and everything that is not a submission.
+
+use std::time::Duration;
+
+use smsluice::sim::esme::{Esme, EsmeError};
+use smsluice::sim::journal::Direction;
+use smsluice::sim::pdu::DeliverSpec;
+use smsluice::smpp::bind::BindType;
+
+use crate::stand::{Setup, Stand, good, hefei, verdict};
+
+#[tokio::test]
+async fn all_bind_types_and_versions_pass_with_their_octets() {
+    let stand = Stand::open().await;
+    for version in [0x33, 0x34, 0x50] {
+        for kind in [BindType::Transmitter, BindType::Receiver, BindType::Transceiver] {
+            let esme = Esme::connect(stand.gateway.smpp, kind, "hefei", "secret", version).await.expect("bound");
+            esme.unbind().await.expect("unbound");
+        }
+    }
+    for _ in 0..100 {
+        if stand.gateway.gateway().bound() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(stand.metric(r#"smsluice_session_closes_total{cause="unbind",side="esme"}"#), 9);
+    let binds = stand.smsc.entries().into_iter().filter(|entry| entry.direction == Direction::In);
+    let with_secret = binds.filter(|entry| entry.octets.windows(6).any(|octets| octets == b"secret")).count();
+    assert_eq!(with_secret, 9, "credentials go through untouched");
+    assert_eq!(stand.metric(r#"smsluice_binds_total{account="hefei",result="accepted"}"#), 9);
+}
+
+async fn refused(stand: &Stand, system_id: &str) -> u32 {
+    match Esme::connect(stand.gateway.smpp, BindType::Transceiver, system_id, "secret", 0x34).await {
+        Err(EsmeError::Refused(status)) => status,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn unknown_accounts_wrong_networks_and_too_many_sessions_cannot_bind() {
+    let stand = Stand::open().await;
+    assert_eq!(refused(&stand, "nobody").await, 0x0D);
+    assert_eq!(refused(&stand, "elsewhere").await, 0x0D);
+    let first = stand.bind("slow").await;
+    assert_eq!(refused(&stand, "slow").await, 0x0D);
+    assert_eq!(stand.smsc.stats().binds, 1, "the SMSC sees nothing of refused binds");
+    first.unbind().await.expect("unbound");
+    for _ in 0..100 {
+        if Esme::connect(stand.gateway.smpp, BindType::Transceiver, "slow", "secret", 0x34).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the session's place was not given back");
+}
+
+#[tokio::test]
+async fn the_smscs_own_refusal_of_a_bind_is_passed_on() {
+    let stand = Stand::open().await;
+    stand.smsc.change(|behaviour| behaviour.refuse_binds = Some(0x0E));
+    assert_eq!(refused(&stand, "hefei").await, 0x0E);
+}
+
+#[tokio::test]
+async fn without_an_smsc_a_bind_is_refused_for_now() {
+    let stand =
+        Stand::new(Setup { change: |plan| plan.proxy.smsc = vec!["127.0.0.1:1".to_owned()], ..Setup::default() }).await;
+    assert_eq!(refused(&stand, "hefei").await, 0x08);
+}
+
+#[tokio::test]
+async fn receipts_messages_and_enquire_link_go_end_to_end() {
+    let stand = Stand::new(Setup::default()).await;
+    stand.smsc.change(|behaviour| behaviour.receipts = Some(smsluice::sim::smsc::Receipts::default()));
+    let mut esme = stand.bind("hefei").await;
+    let answer = esme.submit(&good(&hefei(1)).with_receipt()).await.expect("answered");
+    let receipt = esme.delivery().await.expect("a receipt");
+    let needle = answer.message_id.as_bytes();
+    assert!(receipt.windows(needle.len()).any(|octets| octets == needle), "the receipt names the SMSC's own id");
+    assert!(stand.smsc.deliver("hefei", DeliverSpec::message(&hefei(1), "62021", "退订")));
+    esme.delivery().await.expect("a subscriber's message");
+    esme.enquire_link().await.expect("answered end to end");
+    assert_eq!(stand.smsc.stats().received["enquire_link"], 1);
+    assert_eq!(stand.smsc.stats().received.get("deliver_sm_resp").copied().unwrap_or(2), 2);
+}
+
+#[tokio::test]
+async fn what_is_forwarded_is_what_was_sent() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    let spec = good(&hefei(1)).with_tlv(0x1400, b"vendor").with_tlv(0x3FFF, b"").with_tlv(0x0204, &[0, 7]);
+    let sequence = 0x7654_3210;
+    let octets = spec.submit_sm(sequence);
+    let answer = esme.request(sequence, &octets).await.expect("answered");
+    assert_eq!(answer.status, 0);
+    let seen = stand.smsc.entries().into_iter().any(|entry| entry.direction == Direction::In && entry.octets == octets);
+    assert!(seen, "octet for octet, vendor TLVs and sequence number included");
+}
+
+#[tokio::test]
+async fn a_receiver_may_not_submit_and_a_second_bind_is_refused() {
+    let stand = Stand::open().await;
+    let mut receiver =
+        Esme::connect(stand.gateway.smpp, BindType::Receiver, "hefei", "secret", 0x34).await.expect("bound");
+    let (found, answer) = verdict(&stand, &mut receiver, "hefei", &good(&hefei(1))).await;
+    assert_eq!((found.as_str(), answer.status), ("operation_denied", 0x04));
+    let mut bound = stand.bind("hefei").await;
+    let again = bound.bind(BindType::Transceiver, "province", "secret", 0x34).await;
+    assert!(matches!(again, Err(EsmeError::Refused(0x05))), "{again:?}");
+    assert_eq!(stand.smsc.stats().binds, 2);
+}
+
+#[tokio::test]
+async fn operations_that_are_not_judged_yet_are_refused_not_passed() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    let spec = good(&hefei(1));
+    for octets in [spec.data_sm(70), spec.submit_multi(&[&hefei(1), &hefei(2)], 71), spec.replace_sm("1", 72)] {
+        let sequence = u32::from_be_bytes([octets[12], octets[13], octets[14], octets[15]]);
+        let answer = esme.request(sequence, &octets).await.expect("answered");
+        assert_ne!(answer.status, 0);
+    }
+    assert_eq!(stand.smsc.stats().submissions(), 0);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_answers_and_takes_leave() {
+    let stand = Stand::new(Setup::default()).await;
+    stand.smsc.change(|behaviour| behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(300)));
+    let mut esme = stand.bind("hefei").await;
+    let spec = good(&hefei(1));
+    let octets = spec.submit_sm(9);
+    esme.send_raw(&octets).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let Stand { gateway, smsc, .. } = stand;
+    let stopping = tokio::spawn(gateway.stop());
+    let mut commands = Vec::new();
+    while let Ok(pdu) = esme.next_pdu().await {
+        commands.push(u32::from_be_bytes([pdu[4], pdu[5], pdu[6], pdu[7]]));
+    }
+    stopping.await.expect("stopped");
+    assert_eq!(commands.first(), Some(&0x8000_0004), "the answer in flight arrives");
+    assert!(commands.contains(&0x06), "then an unbind: {commands:x?}");
+    assert_eq!(smsc.stats().received["unbind"], 1);
+}
