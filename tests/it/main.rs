@@ -2,9 +2,11 @@
 //! SMSC and simulated senders. One binary, so that it links once.
 
 mod crash;
+mod hexfile;
 mod hostile;
 mod labelled;
 mod modes;
+mod pdus;
 mod sessions;
 mod settle;
 mod stand;
