@@ -1,19 +1,18 @@
 //! From the SMSC to the sender: passed on the evidence of the header alone.
 //! An answer settles its reservation before it is passed on (P8).
 
-use std::io::IoSlice;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Tick;
-use crate::ledger::{Batch, Settled};
+use crate::ledger::Settled;
 use crate::smpp::Header;
 use crate::smpp::command;
 
 use super::gateway::Gateway;
+use super::outgoing::Workspace;
 use super::session::{End, Session};
-use super::window::{Answered, Flight};
+use super::window::{Answered, Flight, Window};
 use super::wire::{self, Inbox};
 
 /// How long a refusal waits for its slot's release to be on disk before it is
@@ -43,29 +42,31 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
 async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<(), End> {
     let tick = gateway.ticker.tick();
     let mut frames = inbox.frames();
-    let mut pass = Pass { gateway, session, tick, runs: Vec::new(), ledger: Batch::default(), released: false };
+    let mut pass = Pass { gateway, session, tick, work: Workspace::take(), released: false };
     {
         let mut settled = Settling::default();
+        let mut window = session.window.lock();
         for (at, frame) in &mut frames {
             let Some(header) = Header::read(frame) else { continue };
-            if pass.settle(header, &mut settled) {
-                pass.relay(at..at + frame.len());
+            if pass.settle(header, &mut window, &mut settled) {
+                pass.work.relay(at..at + frame.len());
             }
         }
+        drop(window);
         settled.count(session);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
-    let Pass { runs, mut ledger, released, .. } = pass;
+    let Pass { mut work, released, .. } = pass;
     if released {
-        let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut ledger)).await;
+        let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut work.ledger)).await;
     }
-    gateway.ledger.note(&mut ledger);
-    if !runs.is_empty() {
-        let octets = inbox.octets();
-        let mut slices: Vec<IoSlice<'_>> = runs.iter().map(|run| IoSlice::new(&octets[run.clone()])).collect();
+    gateway.ledger.note(&mut work.ledger);
+    if !work.runs.is_empty() {
         let _writing = session.esme_writer.lock().await;
+        let mut slices = work.slices(inbox.octets());
         wire::write_all(&session.esme, &mut slices).await.map_err(|_| End { side: "esme", cause: "error" })?;
     }
+    work.put_back();
     if consumed > 0 {
         inbox.consume(consumed);
         session.heard_smsc(tick);
@@ -90,8 +91,7 @@ struct Pass<'a> {
     gateway: &'a Gateway,
     session: &'a Session,
     tick: Tick,
-    runs: Vec<Range<usize>>,
-    ledger: Batch,
+    work: Box<Workspace>,
     released: bool,
 }
 
@@ -103,15 +103,8 @@ struct Settling {
 }
 
 impl Pass<'_> {
-    fn relay(&mut self, octets: Range<usize>) {
-        match self.runs.last_mut() {
-            Some(last) if last.end == octets.start => last.end = octets.end,
-            _ => self.runs.push(octets),
-        }
-    }
-
     /// Settles what the PDU answers; `false` if it must not be passed on.
-    fn settle(&mut self, header: Header, settled: &mut Settling) -> bool {
+    fn settle(&mut self, header: Header, window: &mut Window, settled: &mut Settling) -> bool {
         let nack = header.command_id == command::GENERIC_NACK;
         let answers = header.command_id & command::RESPONSE != 0
             && command::is_submission(header.command_id & !command::RESPONSE);
@@ -121,8 +114,7 @@ impl Pass<'_> {
         if !answers && !nack {
             return true;
         }
-        let answered = self.session.window.lock().answer(header.sequence, header.command_id);
-        let anomaly = match answered {
+        let anomaly = match window.answer(header.sequence, header.command_id) {
             Answered::Waiting(flight) => {
                 self.answered(&flight, header.status, nack, settled);
                 return true;
@@ -130,7 +122,7 @@ impl Pass<'_> {
             Answered::Nothing if nack => return true, // of a request that is not ours to count
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
-                self.gateway.ledger.settle_late(&flight.reservation, accepted, &mut self.ledger);
+                self.gateway.ledger.settle_late(&flight.reservation, accepted, &mut self.work.ledger);
                 if accepted { "late_accept" } else { "unknown_answer" }
             }
             Answered::WrongType => "wrong_answer_type",
@@ -143,7 +135,7 @@ impl Pass<'_> {
     fn answered(&mut self, flight: &Flight, status: u32, nack: bool, settled: &mut Settling) {
         let accepted = status == 0 && !nack;
         let outcome = if accepted { Settled::Accepted } else { Settled::Rejected(status) };
-        self.gateway.ledger.settle(&flight.reservation, outcome, &self.session.site.rules.switches, &mut self.ledger);
+        self.gateway.ledger.settle(&flight.reservation, outcome, &self.session.site.rules.switches, &mut self.work.ledger);
         self.released |= !accepted && flight.reservation.is_durable();
         if settled.accepted + settled.rejected == 0 {
             let waited = (self.tick.steady_ms - flight.sent_ms) as f64 / 1e3;
