@@ -63,6 +63,13 @@ const TRAFFIC: &[Family] = &[
     ),
     family("quota_limit_recipients", "gauge", "account", "subscribers allowed a day", "每日用户数上限"),
     family("throttle_limit_messages_per_second", "gauge", "account", "the account's rate", "账号速率"),
+    family(
+        "quirks_total",
+        "counter",
+        "account, quirk",
+        "tolerances used (`quirks` of the account)",
+        "软件容忍项使用次数",
+    ),
     family("sessions", "gauge", "account, bind", "sessions bound now, by bind type", "当前会话数"),
     family("session_limit", "gauge", "account", "sessions allowed", "会话数上限"),
     family(
