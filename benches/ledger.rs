@@ -121,12 +121,12 @@ fn restart(site: &Site, rows: u64) {
     drop(bench);
     // The housekeeping thread looks once a second whether its ledger is still there.
     std::thread::sleep(Duration::from_millis(1500));
-    let size: u64 = std::fs::read_dir(folder.path()).expect("readable").flatten().map(|file| size(&file)).sum();
+    let octets: u64 = std::fs::read_dir(folder.path()).expect("readable").flatten().map(|file| size(&file)).sum();
     // Later than the window of the spread rule, as most of a day is.
     let later = Site { now: site.now.plus(Duration::from_secs(3600)), ..site.clone() };
     let recovered = Bench::open(&later, folder.path(), Durability::Process).recovered;
     assert_eq!((recovered.reservations, recovered.slots, recovered.unknown), (rows, rows, 0));
-    println!("| {rows} | {} | {} |", size >> 20, recovered.elapsed.as_millis());
+    println!("| {rows} | {} | {} |", octets >> 20, recovered.elapsed.as_millis());
 }
 
 /// Takes slots without writing them down, and looks at the process's memory.

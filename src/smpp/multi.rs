@@ -63,7 +63,7 @@ impl<'a> Multi<'a> {
         let text = fields.text()?;
         let mandatory = &body[..body.len() - fields.rest.len()];
         let mut octets = BytesMut::from(mandatory);
-        agree(mandatory, SubmitMulti::decode(&mut octets, mandatory.len()).map(|(_, length)| length))?;
+        agree(mandatory, SubmitMulti::decode(&mut octets, mandatory.len()).ok().map(|(_, length)| length))?;
         let nobody = Address::default();
         let common = text.finish(header, Operation::SubmitMulti, service_type, source, nobody, fields.rest)?;
         Ok(Self { common, destinations, count_at })
