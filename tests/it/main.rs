@@ -7,6 +7,8 @@ mod hostile;
 mod labelled;
 mod modes;
 mod pdus;
+mod reader;
+mod second_reader;
 mod sessions;
 mod settle;
 mod stand;
