@@ -58,8 +58,9 @@ pub fn decide(
     )
 }
 
-/// Judges a frame that could not be read as a submission. Where the account's
-/// mode of [`Rule::Decode`] is not `enforce`, it passes without a recipient.
+/// Judges a frame that could not be read as a submission, or whose operation
+/// names no recipient. Where the account's mode of [`Rule::Decode`] or
+/// [`Rule::Operation`] is not `enforce`, it passes without a recipient.
 pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Permit, Refusal> {
     let reason = match fault.field {
         Field::Operation => Reason::OperationDenied,
@@ -69,7 +70,8 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         Field::ServiceType | Field::ShortMessage | Field::Tlvs | Field::Body => Reason::DecodeFailed,
     };
     let mut tally = Tally::default();
-    match account.modes.get(Rule::Decode) {
+    let rule = if fault.field == Field::Operation { Rule::Operation } else { Rule::Decode };
+    match account.modes.get(rule) {
         Mode::Off => {}
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }

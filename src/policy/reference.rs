@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::smpp::command::status;
 
 use super::mode::Rule;
-use super::reason::{Persistence, Reason};
+use super::reason::Reason;
 
 /// The document.
 pub fn markdown() -> String {
@@ -26,7 +26,7 @@ pub fn markdown() -> String {
     text.push_str(CHINESE);
     for reason in Reason::ALL {
         let (code, clause, number) = (reason.code(), reason.clause(), reason.status());
-        let persistence = persistence_in_chinese(reason.persistence());
+        let persistence = reason.persistence().chinese();
         let (words, advice) = (reason.chinese(), advice(reason).1);
         let _ = writeln!(text, "| `{code}` | {clause} | 0x{number:02X} | {persistence} | {words} | {advice} |");
     }
@@ -86,15 +86,6 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
         Reason::LedgerUnavailable => {
             ("try again in a while; the operator is alarmed by metric and log", "稍后重试;运营商可由指标和日志获知")
         }
-    }
-}
-
-const fn persistence_in_chinese(persistence: Persistence) -> &'static str {
-    match persistence {
-        Persistence::Permanent => "永久",
-        Persistence::ThisTime => "该时段内永久",
-        Persistence::ThisDay => "当日永久",
-        Persistence::Temporary => "临时",
     }
 }
 

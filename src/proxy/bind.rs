@@ -34,7 +34,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
         if command::is_bind(header.command_id) {
             let site = gateway.site();
             match Attempt::new(gateway, &site, peer, header, &frame).run().await {
-                Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind_type } => {
+                Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind } => {
                     if wire::write_one(&esme, &reply).await.is_err() {
                         sender.leave();
                         return None;
@@ -44,7 +44,8 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         smsc,
                         sender,
                         site,
-                        bind_type,
+                        bind_type: bind.bind_type,
+                        version: bind.version,
                         smsc_metrics,
                         from_esme: inbox,
                         from_smsc,
@@ -111,7 +112,7 @@ enum Tried {
         smsc_metrics: SmscMetrics,
         reply: Vec<u8>,
         from_smsc: Inbox,
-        bind_type: crate::smpp::bind::BindType,
+        bind: Bind,
     },
     /// The answer to give.
     Refused(Vec<u8>),
@@ -170,7 +171,7 @@ impl<'a> Attempt<'a> {
             return Tried::Refused(reply);
         }
         self.note(sender, "accepted");
-        Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind_type: bind.bind_type }
+        Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind: bind.clone() }
     }
 
     fn refuse_unknown(&self, result: &'static str) -> Tried {

@@ -76,7 +76,7 @@ const TRAFFIC: &[Family] = &[
         "session_closes_total",
         "counter",
         "side, cause",
-        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `stop`)",
+        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `stop`)",
         "会话结束的一方与原因",
     ),
 ];

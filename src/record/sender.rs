@@ -146,19 +146,19 @@ impl SenderMetrics {
 }
 
 impl Tally {
-    /// A submission was read.
-    pub const fn received(&mut self, verb: Verb) {
-        self.received[verb as usize] += 1;
+    /// A submission to so many recipients was read.
+    pub const fn received(&mut self, verb: Verb, recipients: u32) {
+        self.received[verb as usize] += recipients;
     }
 
-    /// A submission goes to the SMSC.
-    pub const fn forwarded(&mut self, verb: Verb) {
-        self.forwarded[verb as usize] += 1;
+    /// A submission to so many recipients goes to the SMSC.
+    pub const fn forwarded(&mut self, verb: Verb, recipients: u32) {
+        self.forwarded[verb as usize] += recipients;
     }
 
-    /// A submission is answered here.
-    pub const fn refused(&mut self, reason: Reason) {
-        self.refused[reason.index()] += 1;
+    /// So many recipients of a submission are refused here.
+    pub const fn refused(&mut self, reason: Reason, recipients: u32) {
+        self.refused[reason.index()] += recipients;
         self.any_refused = true;
     }
 

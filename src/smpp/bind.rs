@@ -25,6 +25,8 @@ pub struct Bind {
     pub bind_type: BindType,
     /// Who binds.
     pub system_id: String,
+    /// interface_version; 0x33 where it cannot be read.
+    pub version: u8,
 }
 
 impl Bind {
@@ -37,7 +39,9 @@ impl Bind {
         let system_id = &window[..end];
         let printable = system_id.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
         let system_id = printable.then(|| String::from_utf8_lossy(system_id).into_owned())?;
-        Some(Self { bind_type, system_id })
+        // Behind system_id: password, system_type, interface_version.
+        let version = body.split(|octet| *octet == 0).take(3).map(|text| text.len() + 1).sum::<usize>();
+        Some(Self { bind_type, system_id, version: body.get(version).copied().unwrap_or(0x33) })
     }
 }
 

@@ -8,6 +8,8 @@ use bytes::BytesMut;
 use rusmpp::decode::DecodeWithLength;
 use rusmpp::pdus::SubmitMulti;
 
+use crate::domain::Msisdn;
+
 use super::command::{self, status};
 use super::frame::{HEADER, Header};
 use super::submission::{Address, Field, Fields, Malformed, Operation, Submission, agree};
@@ -61,10 +63,7 @@ impl<'a> Multi<'a> {
         let text = fields.text()?;
         let mandatory = &body[..body.len() - fields.rest.len()];
         let mut octets = BytesMut::from(mandatory);
-        agree(
-            mandatory,
-            SubmitMulti::decode(&mut octets, mandatory.len()).map(|(_, length)| length),
-        )?;
+        agree(mandatory, SubmitMulti::decode(&mut octets, mandatory.len()).ok().map(|(_, length)| length))?;
         let nobody = Address::default();
         let common = text.finish(header, Operation::SubmitMulti, service_type, source, nobody, fields.rest)?;
         Ok(Self { common, destinations, count_at })
@@ -112,6 +111,13 @@ impl Unsuccess {
         octets.extend_from_slice(address.digits);
         octets.push(0);
         Self { address: octets, status }
+    }
+
+    /// Whether both name one recipient, however each is spelled.
+    pub fn names(&self, other: &Self) -> bool {
+        let (own, their) = (self.address(), other.address());
+        let number = |address: Address<'_>| Msisdn::parse(address.ton, address.npi, address.digits, false).ok();
+        own.digits == their.digits || number(own).is_some_and(|own| number(their) == Some(own))
     }
 
     /// The address as `(ton, npi, digits)`.

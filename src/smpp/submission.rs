@@ -127,7 +127,7 @@ impl<'a> Submission<'a> {
         let destination = fields.address(21, Field::DestinationAddr, status::ESME_RINVDSTADR)?;
         let text = fields.text()?;
         let mandatory = &body[..body.len() - fields.rest.len()];
-        agree(mandatory, SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()).map(|(_, length)| length))?;
+        agree(mandatory, SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()).ok().map(|(_, length)| length))?;
         text.finish(header, Operation::SubmitSm, service_type, source, destination, fields.rest)
     }
 
@@ -139,7 +139,7 @@ impl<'a> Submission<'a> {
         let destination = fields.address(21, Field::DestinationAddr, status::ESME_RINVDSTADR)?;
         let [esm_class, _registered, data_coding] = fields.octets()?;
         let mandatory = &body[..body.len() - fields.rest.len()];
-        agree(mandatory, DataSm::<'_, 0>::decode(mandatory, mandatory.len()).map(|(_, length)| length))?;
+        agree(mandatory, DataSm::<'_, 0>::decode(mandatory, mandatory.len()).ok().map(|(_, length)| length))?;
         let text = TextFields { esm_class, data_coding, ..TextFields::default() };
         let submission = text.finish(header, Operation::DataSm, service_type, source, destination, fields.rest)?;
         match submission.tlvs.get(tag::MESSAGE_PAYLOAD) {
@@ -197,11 +197,11 @@ impl<'a> TextFields<'a> {
 }
 
 /// rusmpp has read the mandatory part by itself and must have ended where we ended.
-pub(super) fn agree<E>(mandatory: &[u8], theirs: Result<usize, E>) -> Result<(), Malformed> {
-    match theirs {
-        Ok(length) if length == mandatory.len() => Ok(()),
-        _ => Err(Malformed::new(Field::Body, status::ESME_RSUBMITFAIL)),
+pub(super) fn agree(mandatory: &[u8], theirs: Option<usize>) -> Result<(), Malformed> {
+    if theirs == Some(mandatory.len()) {
+        return Ok(());
     }
+    Err(Malformed::new(Field::Body, status::ESME_RSUBMITFAIL))
 }
 
 impl Operation {

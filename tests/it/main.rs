@@ -6,6 +6,7 @@ mod hexfile;
 mod hostile;
 mod labelled;
 mod modes;
+mod operations;
 mod pdus;
 mod reader;
 mod second_reader;

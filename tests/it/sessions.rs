@@ -113,19 +113,6 @@ async fn a_receiver_may_not_submit_and_a_second_bind_is_refused() {
 }
 
 #[tokio::test]
-async fn operations_that_are_not_judged_yet_are_refused_not_passed() {
-    let stand = Stand::open().await;
-    let mut esme = stand.bind("hefei").await;
-    let spec = good(&hefei(1));
-    for octets in [spec.data_sm(70), spec.submit_multi(&[&hefei(1), &hefei(2)], 71), spec.replace_sm("1", 72)] {
-        let sequence = u32::from_be_bytes([octets[12], octets[13], octets[14], octets[15]]);
-        let answer = esme.request(sequence, &octets).await.expect("answered");
-        assert_ne!(answer.status, 0);
-    }
-    assert_eq!(stand.smsc.stats().submissions(), 0);
-}
-
-#[tokio::test]
 async fn a_stop_waits_for_answers_and_takes_leave() {
     let stand = Stand::new(Setup::default()).await;
     stand.smsc.change(|behaviour| behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(300)));

@@ -18,6 +18,8 @@ use crate::smpp::{Header, Submission};
 
 use report::Report;
 
+/// UCS-2 characters that a `message_payload` holds.
+const TEXT_MAX: usize = 32_767;
 /// Wrong use of the command.
 const USAGE: u8 = 2;
 /// The account does not exist.
@@ -134,6 +136,9 @@ fn frame(args: &Args, input: &mut dyn std::io::Read) -> Result<Vec<u8>, Failure>
         if value.len() > 20 || value.contains('\0') {
             return Err(usage(format!("{option}: an address has at most 20 characters")));
         }
+    }
+    if given(&args.text).encode_utf16().count() > TEXT_MAX {
+        return Err(usage("--text: no PDU holds that many characters"));
     }
     let schedule = given(&args.schedule);
     let schedule = Moment::parse(&schedule).map_or(schedule, absolute);

@@ -45,6 +45,8 @@ struct Told {
     code: u32,
     status: &'static str,
     persistence: &'static str,
+    #[serde(skip)]
+    persistence_zh: &'static str,
     message: Detail,
     also: Vec<&'static str>,
 }
@@ -178,7 +180,8 @@ impl Report {
                 )
             ),
             Some(told) => {
-                let Told { reason, clause, code, status, persistence, message, .. } = told;
+                let Told { reason, clause, code, status, message, .. } = told;
+                let persistence = say(told.persistence_zh, told.persistence);
                 let (word, article) = (say("拒绝", "refuse"), say("条款", "clause"));
                 let message = if chinese { &message.chinese } else { &message.english };
                 writeln!(
@@ -212,6 +215,7 @@ impl Told {
             code,
             status: status::name(code),
             persistence: reason.persistence().code(),
+            persistence_zh: reason.persistence().chinese(),
             message: Detail { english: reason.english().to_owned(), chinese: reason.chinese().to_owned() },
             also: codes(also),
         }
