@@ -129,7 +129,7 @@ fn time(frame: &[u8], at: &mut usize) -> Option<Vec<u8>> {
 }
 
 /// Walks by declared lengths and, beside it, by the sizes of the tags: both must see the same.
-fn tlvs(octets: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
+pub(crate) fn tlvs(octets: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
     let by_length = walk(octets, |_, declared| declared)?;
     let by_size = walk(octets, |tag, declared| size(tag).map_or(declared, |(least, _)| least))?;
     (by_length == by_size).then_some(by_length)
@@ -193,5 +193,40 @@ impl Message {
         let good =
             digits.len() == 11 && digits[0] == b'1' && digits[1] >= b'3' && digits.iter().all(u8::is_ascii_digit);
         good.then(|| text.to_owned())
+    }
+
+    /// Everything that a permitted message of a city must be, looked at without the gateway's own rules.
+    pub(crate) fn one_reading(&self) -> Result<(), &'static str> {
+        const HARMLESS: [u16; 11] =
+            [0x0017, 0x0019, 0x0201, 0x0204, 0x020A, 0x020C, 0x020D, 0x020E, 0x020F, 0x0424, 0x0426];
+        let message = self;
+        let ensure = |holds: bool, why| if holds { Ok(()) } else { Err(why) };
+        ensure(message.texts().len() == 1, "one text")?;
+        let named: Vec<u16> = message.tlvs.iter().map(|(tag, _)| *tag).filter(|tag| is_named(*tag)).collect();
+        ensure(named.iter().all(|tag| named.iter().filter(|other| *other == tag).count() == 1), "a TLV given once")?;
+        ensure(named.iter().all(|tag| HARMLESS.contains(tag)), "no TLV that says something else")?;
+        ensure(message.values(0x020E).first().is_none_or(|total| *total == [1]), "no segment of several")?;
+        ensure(matches!(message.esm_class & 0x3F, 0..=3), "an ordinary message")?;
+        ensure(
+            !matches!(message.protocol_id, 0x41..=0x47 | 0x5F) && message.replace_if_present == 0,
+            "replaces nothing",
+        )?;
+        ensure(!matches!(message.protocol_id, 0x20..=0x3F | 0x7C..), "ends on the display")?;
+        ensure(!matches!(&*message.service_type, b"WAP" | b"USSD" | b"VMN" | b"VMA" | b"CBS"), "a short message")?;
+        ensure(message.default_msg_id == 0, "no stored text")?;
+        ensure(message.source.2.starts_with(b"62020551"), "its own source")?;
+        let (elements, text) = message.header_and_text().ok_or("a header that fits")?;
+        let one_part =
+            |element: &(u8, Vec<u8>)| matches!((element.0, &*element.1), (0, &[_, 1, 1]) | (8, &[_, _, 1, 1]));
+        ensure(elements.len() <= 1 && elements.iter().all(one_part), "a whole message")?;
+        ensure(matches!(message.data_coding, 0x08 | 0x18), "Chinese can be written in UCS-2 only")?;
+        let units: Vec<u16> =
+            text.chunks(2).map(|unit| u16::from_be_bytes([unit[0], *unit.get(1).unwrap_or(&0)])).collect();
+        let shown = String::from_utf16(&units).ok().filter(|_| text.len().is_multiple_of(2)).ok_or("UCS-2")?;
+        ensure(shown.chars().count() <= 65 && text.len() <= 140, "65 characters")?;
+        ensure(!shown.contains(['\0', '\u{fffe}']), "the same text to every reader")?;
+        let folded: String = shown.chars().filter(|ch| !ch.is_whitespace()).collect();
+        ensure(folded.contains('移') && folded.contains('动') || folded.contains('询'), "a signature")?;
+        ensure(message.schedule.is_empty() || message.schedule.len() == 16, "a time")
     }
 }

@@ -328,39 +328,12 @@ fn what_is_permitted_has_one_reading() {
         let Ok(permit) = decide(rules, governed(), &submission, now(), &mut Scratch::default()) else { return Ok(()) };
         seen.set(seen.get() + 1);
         let message = reader::read(&frame).expect("the second reader agrees");
-        prop_assert_eq!(one_reading(&message), Ok(()), "{:?}", message);
+        prop_assert_eq!(message.one_reading(), Ok(()), "{:?}", message);
         let number = message.subscriber().and_then(|digits| digits.parse().ok());
         prop_assert_eq!(permit.recipient().map(Msisdn::get), number);
         Ok(())
     });
     assert!(seen.get() > CASES / 20, "only {} of {CASES} frames were permitted", seen.get());
-}
-
-/// Everything that a permitted message of a city must be, looked at without the gateway's own rules.
-fn one_reading(message: &Message) -> Result<(), &'static str> {
-    let ensure = |holds: bool, why| if holds { Ok(()) } else { Err(why) };
-    ensure(message.texts().len() == 1, "one text")?;
-    let named: Vec<u16> = message.tlvs.iter().map(|(tag, _)| *tag).filter(|tag| reader::is_named(*tag)).collect();
-    ensure(named.iter().all(|tag| named.iter().filter(|other| *other == tag).count() == 1), "a TLV given once")?;
-    const HARMLESS: [u16; 11] =
-        [0x0017, 0x0019, 0x0201, 0x0204, 0x020A, 0x020C, 0x020D, 0x020E, 0x020F, 0x0424, 0x0426];
-    ensure(named.iter().all(|tag| HARMLESS.contains(tag)), "no TLV that says something else")?;
-    ensure(message.values(0x020E).first().is_none_or(|total| *total == [1]), "no segment of several")?;
-    ensure(matches!(message.esm_class & 0x3F, 0..=3), "an ordinary message")?;
-    ensure(!matches!(message.protocol_id, 0x41..=0x47) && message.replace_if_present == 0, "replaces nothing")?;
-    ensure(message.default_msg_id == 0, "no stored text")?;
-    ensure(message.source.2.starts_with(b"62020551"), "its own source")?;
-    let (elements, text) = message.header_and_text().ok_or("a header that fits")?;
-    let one_part = |element: &(u8, Vec<u8>)| matches!((element.0, &*element.1), (0, &[_, 1, 1]) | (8, &[_, _, 1, 1]));
-    ensure(elements.len() <= 1 && elements.iter().all(one_part), "a whole message")?;
-    ensure(matches!(message.data_coding, 0x08 | 0x18), "Chinese can be written in UCS-2 only")?;
-    let units: Vec<u16> =
-        text.chunks(2).map(|unit| u16::from_be_bytes([unit[0], *unit.get(1).unwrap_or(&0)])).collect();
-    let shown = String::from_utf16(&units).ok().filter(|_| text.len().is_multiple_of(2)).ok_or("UCS-2")?;
-    ensure(shown.chars().count() <= 65 && text.len() <= 140, "65 characters")?;
-    let folded: String = shown.chars().filter(|ch| !ch.is_whitespace()).collect();
-    ensure(folded.contains('移') && folded.contains('动') || folded.contains('询'), "a signature")?;
-    ensure(message.schedule.is_empty() || message.schedule.len() == 16, "a time")
 }
 
 // === over the wire ===
