@@ -70,12 +70,16 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         Field::ServiceType | Field::ShortMessage | Field::Tlvs | Field::Body => Reason::DecodeFailed,
     };
     let mut tally = Tally::default();
-    let rule = if fault.field == Field::Operation { Rule::Operation } else { Rule::Decode };
-    match account.modes.get(rule) {
+    match account.modes.get(rule_of(fault)) {
         Mode::Off => {}
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
     tally.close(account, Permit { recipient: None, place: None, edt: now, observed: Reasons::NONE })
+}
+
+/// The one rule that a frame meets which is no readable submission.
+pub fn rule_of(fault: Malformed) -> Rule {
+    if fault.field == Field::Operation { Rule::Operation } else { Rule::Decode }
 }
 
 /// What the rules have found so far.

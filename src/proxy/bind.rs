@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::policy::Quirk;
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::answer;
 use crate::smpp::bind::Bind;
@@ -169,6 +170,9 @@ impl<'a> Attempt<'a> {
         if !accepted {
             self.note(sender, "smsc_refused");
             return Tried::Refused(reply);
+        }
+        if bind.system_id.len() > 15 {
+            sender.metrics.tolerated(Quirk::LongSystemId);
         }
         self.note(sender, "accepted");
         Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind: bind.clone() }

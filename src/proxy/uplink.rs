@@ -8,11 +8,12 @@
 
 use crate::domain::Tick;
 use crate::ledger::Claim;
-use crate::policy::{self, Mode, Reason, Reasons, Refusal, Rule};
+use crate::policy::{self, Mode, Quirk, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::HEADER;
 use crate::smpp::manage;
+use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
@@ -138,11 +139,36 @@ fn line(
     if !session.bind_type.submits() {
         return Err(denied(status::ESME_RINVBNDSTS));
     }
-    let permit = match Submission::read(frame) {
+    let permit = match read(session, frame) {
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
         Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
     };
     gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)
+}
+
+/// One frame, read strictly, or as one of the account's quirks allows.
+fn read<'a>(session: &Session, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
+    let sender = &session.sender;
+    let submission = match Submission::read(frame) {
+        Err(fault) if fault.field == Field::Tlvs && sender.account.quirks.has(Quirk::TrailingZeros) => {
+            let submission = without_trailing_zeros(frame).ok_or(fault)?;
+            sender.metrics.tolerated(Quirk::TrailingZeros);
+            submission
+        }
+        read => read?,
+    };
+    if sender.account.quirks.has(Quirk::LocalOffset00) && matches!(submission.schedule, [.., b'0', b'0', b'+' | b'-']) {
+        sender.metrics.tolerated(Quirk::LocalOffset00);
+    }
+    Ok(submission)
+}
+
+/// The submission in front of up to eight zero octets.
+fn without_trailing_zeros(frame: &[u8]) -> Option<Submission<'_>> {
+    (1..=8)
+        .map_while(|zeros| frame.split_at_checked(frame.len().checked_sub(zeros)?))
+        .take_while(|(_, zeros)| zeros.iter().all(|octet| *octet == 0))
+        .find_map(|(frame, _)| Submission::read(frame).ok())
 }
 
 /// On whose behalf a session reserves.

@@ -4,8 +4,8 @@
 use super::command;
 use super::frame::{HEADER, Header};
 
-/// Longest system_id taken: 16 octets with the NUL (SMPP 3.4 section 4.1.1).
-pub const SYSTEM_ID_MAX: usize = 15;
+/// Longest system_id read. SMPP 3.4 section 4.1.1 allows 15 characters; an account's quirk may allow more.
+pub const SYSTEM_ID_MAX: usize = 63;
 
 /// Which way a session may carry messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub struct Bind {
 }
 
 impl Bind {
-    /// Reads a whole frame; `None` if it is no bind or its system_id is no printable ASCII of 1 to 15 characters.
+    /// Reads a whole frame; `None` if it is no bind or its system_id is no printable ASCII of 1 to 63 characters.
     pub fn read(frame: &[u8]) -> Option<Self> {
         let bind_type = BindType::of(Header::read(frame)?.command_id)?;
         let body = frame.get(HEADER..)?;

@@ -134,3 +134,17 @@ fn wrong_use_has_its_own_exit_codes() {
     let args = parse(&path, &["--account", "hf6202", "--pdu", "00"]);
     assert_eq!(explained(&args, false, &mut std::io::empty()).map_err(|failure| failure.code), Err(INVALID));
 }
+
+#[test]
+fn a_submit_multi_is_told_recipient_by_recipient() {
+    let pdu = SubmitSpec::new("6202055101", HEFEI, GOOD).submit_multi(&[HEFEI, "13955300001"], 7);
+    let hex: Vec<String> = pdu.iter().map(|octet| format!("{octet:02x}")).collect();
+    let told = run(&["--account", "hf6202", "--pdu", "-", "--json"], &hex.join("")).expect("explained");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told[0]["verdict"], &told[1]["reason"]), (&"permit".into(), &"other_city".into()));
+    let pdu = SubmitSpec::new("6202055101", HEFEI, GOOD).replace_sm("1", 7);
+    let hex: Vec<String> = pdu.iter().map(|octet| format!("{octet:02x}")).collect();
+    let text = run(&["--account", "hf6202", "--pdu", "-", "--lang", "en"], &hex.join("")).expect("explained");
+    assert!(text.starts_with("verdict   refuse operation_denied [clause 2.4] 0x13 ESME_RREPLACEFAIL"), "{text}");
+    assert!(text.contains("\noperation   2.4             enforce refuse"), "{text}");
+}
