@@ -211,7 +211,7 @@ impl Message {
             !matches!(message.protocol_id, 0x41..=0x47 | 0x5F) && message.replace_if_present == 0,
             "replaces nothing",
         )?;
-        ensure(!matches!(message.protocol_id, 0x20..=0x3F | 0x7C..), "ends on the display")?;
+        ensure(!matches!(message.protocol_id, 0x20..=0x3F | 0x7C..=0x7F), "ends on the display")?;
         ensure(!matches!(&*message.service_type, b"WAP" | b"USSD" | b"VMN" | b"VMA" | b"CBS"), "a short message")?;
         ensure(message.default_msg_id == 0, "no stored text")?;
         ensure(message.source.2.starts_with(b"62020551"), "its own source")?;
