@@ -2,7 +2,9 @@
 //!
 //! Only what has one reading is decoded. Binary, compressed and unassigned
 //! codings, octets outside their alphabet, lone surrogates and halves of a
-//! character are errors: an SMSC might show such text as something else.
+//! character are errors: an SMSC might show such text as something else. So
+//! are the classes that go to the SIM card or to other equipment, and the
+//! characters at which some readers stop or begin to read otherwise.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +57,13 @@ pub enum CodingError {
     /// The coding says that they are compressed.
     #[error("data_coding {0:#04x} is compressed")]
     Compressed(u8),
+    /// The coding sends them to the SIM card or to equipment behind the handset.
+    #[error("data_coding {0:#04x} is not for the display")]
+    NotShown(u8),
     /// The coding is unassigned, or not one that China's networks use.
     #[error("data_coding {0:#04x} is not known")]
     Unknown(u8),
-    /// They are not text in the coding that is named.
+    /// They are not text in the coding that is named, or not the same text to every reader.
     #[error("the octets are not text in the encoding that data_coding names")]
     Malformed,
 }
@@ -83,7 +88,17 @@ pub fn decode(
         Encoding::Ascii | Encoding::Latin1 => out.extend(octets.iter().map(|octet| char::from(*octet))),
         Encoding::Gb18030 => gb18030(octets, out)?,
     }
+    // UTF-16 has looked at each already.
+    if encoding != Encoding::Ucs2 && !out.iter().all(|ch| is_read_alike(u32::from(*ch))) {
+        return Err(CodingError::Malformed);
+    }
     Ok(encoding)
+}
+
+/// Whether every reader goes on behind a character as before: some take U+0000 for the end and U+FFFE for
+/// a byte order mark that turns all octets round, and modems obey the other control characters.
+const fn is_read_alike(ch: u32) -> bool {
+    matches!(ch, 0x20..=0xFFFD | 0x09 | 0x0A | 0x0C | 0x0D | 0x1_0000..)
 }
 
 /// Octets of user data that a text takes on the air, its header of `header` octets included;
@@ -114,7 +129,9 @@ fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encodin
         0x08 | 0x18 => Encoding::Ucs2,
         0x0F if dc15 == Dc15::Gbk => Encoding::Gb18030,
         // The message-class groups name the GSM alphabet itself, whatever the SMSC's default is.
-        0x10..=0x13 | 0xF0..=0xF3 => Encoding::Gsm7,
+        0x10 | 0x11 | 0xF0 | 0xF1 => Encoding::Gsm7,
+        // Classes 2 and 3: stored on the SIM card, or handed on to what is connected.
+        0x12 | 0x13 | 0x1A | 0x1B | 0xF2 | 0xF3 => return Err(CodingError::NotShown(data_coding)),
         0x02 | 0x04 | 0x14..=0x17 | 0xF4..=0xF7 => return Err(CodingError::Binary(data_coding)),
         0x20..=0x3F => return Err(CodingError::Compressed(data_coding)),
         _ => return Err(CodingError::Unknown(data_coding)),
@@ -125,6 +142,10 @@ fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encodin
 fn utf16_be(octets: &[u8], out: &mut Vec<char>) -> Result<(), CodingError> {
     let (units, half) = octets.as_chunks::<2>();
     if !half.is_empty() {
+        return Err(CodingError::Malformed);
+    }
+    let unit = |octets: &[u8; 2]| u16::from_be_bytes(*octets);
+    if !units.iter().all(|octets| is_read_alike(u32::from(unit(octets)))) {
         return Err(CodingError::Malformed);
     }
     if units.iter().all(|[high, _]| high & 0xF8 != 0xD8) {
@@ -232,8 +253,19 @@ mod tests {
             assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
             assert_eq!(read(0x18, &ucs2(text)).as_deref(), Ok(text));
         }
-        // Not a byte order mark either: U+FFFE is a noncharacter, not a hint.
-        assert_eq!(read(0x08, &[0xFF, 0xFE, 0x79, 0xFB]).as_deref(), Ok("\u{fffe}移"));
+    }
+
+    #[test]
+    fn characters_that_end_a_text_or_turn_it_round_are_refused() {
+        for text in ["贷款\0移动", "\u{fffe}移动", "移动\u{ffff}", "a\u{1a}移动", "a\u{1b}移动", "\u{8}移动"] {
+            assert_eq!(read(0x08, &ucs2(text)), Err(CodingError::Malformed), "{text:?}");
+            let (octets, _, lost) = encoding_rs::GB18030.encode(text);
+            assert!(lost || read(0x0F, &octets) == Err(CodingError::Malformed), "{text:?}");
+        }
+        assert_eq!(read(0x01, b"a\0b"), Err(CodingError::Malformed));
+        for text in ["a\tb\r\n移动", "\u{c}移动", "移\u{200b}动", "\u{fffd}", "\u{1fffe}"] {
+            assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
+        }
     }
 
     #[test]
@@ -275,6 +307,9 @@ mod tests {
             (0x02, Err(CodingError::Binary(0x02))),
             (0x04, Err(CodingError::Binary(0x04))),
             (0xF5, Err(CodingError::Binary(0xF5))),
+            (0x12, Err(CodingError::NotShown(0x12))),
+            (0x1A, Err(CodingError::NotShown(0x1A))),
+            (0xF3, Err(CodingError::NotShown(0xF3))),
             (0x20, Err(CodingError::Compressed(0x20))),
             (0x09, Err(CodingError::Unknown(0x09))),
             (0x0F, Err(CodingError::Unknown(0x0F))),

@@ -1,13 +1,17 @@
 //! Tests of the whole gateway: real sockets, real journal files, a simulated
 //! SMSC and simulated senders. One binary, so that it links once.
 
+mod bodies;
 mod crash;
+mod fuzz_smoke;
 mod hexfile;
 mod hostile;
 mod labelled;
 mod modes;
 mod operations;
 mod pdus;
+mod reader;
+mod second_reader;
 mod sessions;
 mod settle;
 mod stand;
