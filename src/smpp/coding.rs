@@ -88,17 +88,24 @@ pub fn decode(
         Encoding::Ascii | Encoding::Latin1 => out.extend(octets.iter().map(|octet| char::from(*octet))),
         Encoding::Gb18030 => gb18030(octets, out)?,
     }
-    // UTF-16 has looked at each already.
-    if encoding != Encoding::Ucs2 && !out.iter().all(|ch| is_read_alike(u32::from(*ch))) {
-        return Err(CodingError::Malformed);
-    }
-    Ok(encoding)
+    if reads_alike(out) { Ok(encoding) } else { Err(CodingError::Malformed) }
 }
 
-/// Whether every reader goes on behind a character as before: some take U+0000 for the end and U+FFFE for
-/// a byte order mark that turns all octets round, and modems obey the other control characters.
+/// Whether every reader shows the same text. Careless clients leave a NUL at the end, behind which nothing is hidden.
+fn reads_alike(text: &[char]) -> bool {
+    let end = text.iter().rposition(|ch| *ch != '\0').map_or(0, |last| last + 1);
+    text[..end].iter().all(|ch| is_read_alike(u32::from(*ch)))
+}
+
+/// Whether every reader shows it and what follows alike: some take U+0000 for the end and U+FFFE for a byte
+/// order mark that turns all octets round, modems obey the other control characters, and some handsets obey
+/// direction overrides and annotation marks, which show 移动 as 动移 or not at all.
 const fn is_read_alike(ch: u32) -> bool {
-    matches!(ch, 0x20..=0xFFFD | 0x09 | 0x0A | 0x0C | 0x0D | 0x1_0000..)
+    match ch {
+        0x00..=0x1F => matches!(ch, 0x09 | 0x0A | 0x0C | 0x0D),
+        0x202A..=0x202E | 0x2066..=0x2069 | 0xFFF9..=0xFFFB | 0xFFFE | 0xFFFF => false,
+        _ => true,
+    }
 }
 
 /// Octets of user data that a text takes on the air, its header of `header` octets included;
@@ -142,10 +149,6 @@ fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encodin
 fn utf16_be(octets: &[u8], out: &mut Vec<char>) -> Result<(), CodingError> {
     let (units, half) = octets.as_chunks::<2>();
     if !half.is_empty() {
-        return Err(CodingError::Malformed);
-    }
-    let unit = |octets: &[u8; 2]| u16::from_be_bytes(*octets);
-    if !units.iter().all(|octets| is_read_alike(u32::from(unit(octets)))) {
         return Err(CodingError::Malformed);
     }
     if units.iter().all(|[high, _]| high & 0xF8 != 0xD8) {
@@ -257,13 +260,32 @@ mod tests {
 
     #[test]
     fn characters_that_end_a_text_or_turn_it_round_are_refused() {
-        for text in ["贷款\0移动", "\u{fffe}移动", "移动\u{ffff}", "a\u{1a}移动", "a\u{1b}移动", "\u{8}移动"] {
+        for text in [
+            "\u{202e}移动",
+            "\u{2067}移动",
+            "a\u{fff9}b\u{fffa}移动\u{fffb}",
+            "贷款\0移动",
+            "\u{fffe}移动",
+            "移动\u{ffff}",
+            "a\u{1a}移动",
+            "a\u{1b}移动",
+            "\u{8}移动",
+        ] {
             assert_eq!(read(0x08, &ucs2(text)), Err(CodingError::Malformed), "{text:?}");
             let (octets, _, lost) = encoding_rs::GB18030.encode(text);
             assert!(lost || read(0x0F, &octets) == Err(CodingError::Malformed), "{text:?}");
         }
         assert_eq!(read(0x01, b"a\0b"), Err(CodingError::Malformed));
-        for text in ["a\tb\r\n移动", "\u{c}移动", "移\u{200b}动", "\u{fffd}", "\u{1fffe}"] {
+        for text in [
+            "a\tb\r\n移动",
+            "\u{c}移动",
+            "移\u{200b}动",
+            "\u{200e}移动\u{200f}",
+            "移动\0\0",
+            "\0",
+            "\u{fffd}",
+            "\u{1fffe}",
+        ] {
             assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
         }
     }

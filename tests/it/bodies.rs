@@ -174,9 +174,10 @@ pub(crate) fn text(input: &[u8]) {
     {
         let Ok(encoding) = coding::decode(*data_coding, octets, dc0, dc15, &mut chars) else { continue };
         assert!(chars.len() <= octets.len());
-        assert!(!chars.contains(&'\0') && !chars.contains(&'\u{fffe}'));
+        let shown = chars.iter().collect::<String>();
+        assert!(!shown.trim_end_matches('\0').contains(['\0', '\u{fffe}', '\u{202e}']));
         if encoding == Encoding::Ucs2 {
-            let back: Vec<u8> = chars.iter().collect::<String>().encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let back: Vec<u8> = shown.encode_utf16().flat_map(u16::to_be_bytes).collect();
             assert_eq!(back, octets);
         }
         coding::on_air_octets(encoding, octets, &chars, 0);

@@ -224,7 +224,10 @@ impl Message {
             text.chunks(2).map(|unit| u16::from_be_bytes([unit[0], *unit.get(1).unwrap_or(&0)])).collect();
         let shown = String::from_utf16(&units).ok().filter(|_| text.len().is_multiple_of(2)).ok_or("UCS-2")?;
         ensure(shown.chars().count() <= 65 && text.len() <= 140, "65 characters")?;
-        ensure(!shown.contains(['\0', '\u{fffe}']), "the same text to every reader")?;
+        ensure(
+            !shown.trim_end_matches('\0').contains(['\0', '\u{fffe}', '\u{202e}', '\u{2067}']),
+            "the same text to every reader",
+        )?;
         let folded: String = shown.chars().filter(|ch| !ch.is_whitespace()).collect();
         ensure(folded.contains('移') && folded.contains('动') || folded.contains('询'), "a signature")?;
         ensure(message.schedule.is_empty() || message.schedule.len() == 16, "a time")
