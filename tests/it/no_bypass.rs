@@ -30,14 +30,15 @@ fn every_reference_leads_somewhere_and_every_scenario_and_frame_is_referred_to()
     let (mut missing, mut meant) = (Vec::new(), BTreeSet::new());
     for reference in page.split('`').skip(1).step_by(2) {
         let (file, place) = reference.split_once('#').unwrap_or((reference, ""));
-        if file.ends_with(".hex") {
+        let ending = Path::new(file).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if ending == "hex" {
             let found: Vec<_> = frames.iter().filter(|name| is_meant(name, file)).cloned().collect();
             if found.is_empty() {
                 missing.push(reference);
             }
             meant.extend(found);
-        } else if file.ends_with(".md") || file.ends_with(".rs") {
-            let folder = if file.ends_with(".md") { "tests/scenarios" } else { "tests/it" };
+        } else if matches!(ending, "md" | "rs") {
+            let folder = if ending == "md" { "tests/scenarios" } else { "tests/it" };
             let text = std::fs::read_to_string(root().join(folder).join(file)).unwrap_or_default();
             // A row of a table, or a test, has the words that stand behind the `#`.
             let has = |line: &str| match folder {
