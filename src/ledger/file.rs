@@ -21,6 +21,8 @@ const SCHEMA: &str = "
         records BLOB NOT NULL
     );";
 
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// An open day file.
 #[derive(Debug)]
 pub struct DayFile {
@@ -132,11 +134,17 @@ impl DayFile {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the file without holding up writers.
-    pub fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<()> {
+    /// Copies the write-ahead log into the file without holding up writers; tells how many pages the log holds.
+    pub fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<i64> {
         let connection = Connection::open(Self::path(folder, day))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        connection.query_row(CHECKPOINT, [], |row| row.get(1))
+    }
+
+    /// Copies what is left of the log. Nothing is added while the only writer does it,
+    /// so the next row is written to the log's begin.
+    pub fn fold(&self) -> rusqlite::Result<()> {
+        self.connection.query_row(CHECKPOINT, [], |_| Ok(()))
     }
 }
 
