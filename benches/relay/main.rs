@@ -135,7 +135,7 @@ async fn warm_up(scenario: &Scenario, middle: &mut Middle, segments: &[u32], sec
     settings.duration = Some(Duration::from_millis(300));
     let load = checked(run_load(settings).await?)?;
     // Connections take their numbers by turns, so the fastest cannot have gone further than that.
-    middle.used += load.sent * scenario.connections as u64;
+    middle.serve(load.sent * scenario.connections as u64);
     let rate = scenario.rate.unwrap_or(load.throughput);
     // Positive: a rate and a time.
     #[expect(clippy::cast_sign_loss, reason = "the larger of it and 100")]
@@ -147,7 +147,7 @@ async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: 
     let settings = LoadSettings { count: Some(count), ..settings(scenario, middle, segments) };
     let cpu_before = middle.cpu_s();
     let load = checked(run_load(settings).await?)?;
-    middle.used += count.next_multiple_of(scenario.connections as u64);
+    middle.serve(count.next_multiple_of(scenario.connections as u64));
     let cpu_us = |after: f64| cpu_before.map(|before| (after - before) * 1e6 / load.answered as f64);
     Ok(Sample {
         throughput: load.throughput,
@@ -159,7 +159,7 @@ async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: 
 }
 
 fn settings(scenario: &Scenario, middle: &Middle, segments: &[u32]) -> LoadSettings {
-    let traffic = Traffic { source: site::SOURCE.to_owned(), skip: middle.used, ..Traffic::new(segments.to_vec()) };
+    let traffic = Traffic { source: site::SOURCE.to_owned(), skip: middle.served, ..Traffic::new(segments.to_vec()) };
     LoadSettings {
         connections: scenario.connections,
         window: scenario.window,

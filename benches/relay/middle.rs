@@ -18,9 +18,9 @@ pub(crate) struct Middle {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     /// Subscribers of the site that had their message of the day.
-    pub(crate) used: u64,
+    pub(crate) served: u64,
     process: Option<Process>,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 /// A process that ends with its owner.
@@ -36,7 +36,7 @@ impl Drop for Process {
 impl Middle {
     /// Straight to the SMSC.
     pub(crate) const fn direct(smsc: SocketAddr) -> Self {
-        Self { name: "direct", address: smsc, used: 0, process: None, _folder: None }
+        Self { name: "direct", address: smsc, served: 0, process: None, folder: None }
     }
 
     /// The byte relay: this very program with another argument.
@@ -47,7 +47,7 @@ impl Middle {
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().expect("piped above")).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { name: "byte relay", address, used: 0, process: Some(process), _folder: None })
+        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), folder: None })
     }
 
     /// The gateway on a ledger of its own.
@@ -69,7 +69,14 @@ impl Middle {
         command.args(["serve", "--allow-test-clock", "--clock-start", site::CLOCK, "--config"]).arg(folder.path());
         let mut process = Process(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?);
         let address = ready(process.0.stderr.take().expect("piped above"))?;
-        Ok(Self { name, address, used: 0, process: Some(process), _folder: Some(folder) })
+        Ok(Self { name, address, served: 0, process: Some(process), folder: Some(folder) })
+    }
+
+    /// Leaves out these subscribers from now on; only the gateway knows who had a message today.
+    pub(crate) const fn serve(&mut self, subscribers: u64) {
+        if self.folder.is_some() {
+            self.served += subscribers;
+        }
     }
 
     /// Processor seconds used so far.

@@ -21,6 +21,8 @@ const SCHEMA: &str = "
         records BLOB NOT NULL
     );";
 
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// An open day file.
 #[derive(Debug)]
 pub(super) struct DayFile {
@@ -132,17 +134,23 @@ impl DayFile {
         Ok(())
     }
 
-    /// Copies a write-ahead log that has grown into its file, without holding up writers.
-    pub(super) fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<()> {
+    /// Copies a write-ahead log that has grown into its file without holding up writers; tells how many pages the log holds.
+    pub(super) fn checkpoint(folder: &Path, day: Day) -> rusqlite::Result<i64> {
         /// Below this a checkpoint would cost more than reading the log at the next start.
         const WORTH_IT: u64 = 32 * 1024 * 1024;
         let log = folder.join(format!("journal-{day}.sqlite-wal"));
         if std::fs::metadata(log).map_or(0, |log| log.len()) < WORTH_IT {
-            return Ok(());
+            return Ok(0);
         }
         let connection = Connection::open(Self::path(folder, day))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        connection.query_row(CHECKPOINT, [], |row| row.get(1))
+    }
+
+    /// Copies what is left of the log. Nothing is added while the only writer does it,
+    /// so the next row is written to the log's begin.
+    pub(super) fn fold(&self) -> rusqlite::Result<()> {
+        self.connection.query_row(CHECKPOINT, [], |_| Ok(()))
     }
 }
 

@@ -48,6 +48,9 @@ use self::lock::FolderLock;
 use self::record::Taken;
 use self::reserve::Spreads;
 
+/// Pages of 4 KiB after which the write-ahead log begins anew.
+const LOG_PAGES_MAX: i64 = 8192;
+
 /// Where the ledger is and what it promises.
 #[derive(Clone, Debug)]
 pub struct LedgerSettings {
@@ -332,6 +335,9 @@ impl Ledger {
             self.journal.probe();
         }
         // A checkpoint that cannot run now runs next second; the log only grows meanwhile.
-        let _ = DayFile::checkpoint(&self.settings.path, now.day);
+        let log_pages = DayFile::checkpoint(&self.settings.path, now.day).unwrap_or_default();
+        if log_pages > LOG_PAGES_MAX {
+            let _ = self.journal.restart_log();
+        }
     }
 }
