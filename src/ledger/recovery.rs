@@ -13,7 +13,8 @@ use super::book::{Book, Side};
 use super::file::{DayFile, ReadError, Row};
 use super::journal::Journal;
 use super::names::Names;
-use super::record::{self, Effects, Record, Settled, Taken, read_row};
+use super::parts::{PartOf, Parts};
+use super::record::{self, Effects, PartRecord, Record, Settled, Taken, read_row};
 use super::reserve::{self, Spreads};
 use super::slot::{SlotKey, Space};
 
@@ -39,9 +40,11 @@ pub(super) struct Replay<'a> {
     today: Day,
     days: Vec<(Day, Arc<Book>)>,
     open: HashMap<u64, Taken, foldhash::fast::RandomState>,
+    open_parts: HashMap<u64, (PartOf, Taken), foldhash::fast::RandomState>,
     began: Instant,
     reservations: u64,
     pub(super) spreads: Spreads,
+    pub(super) parts: Parts,
     pub(super) unknown: HashMap<u64, Taken>,
     pub(super) names: Names,
     pub(super) next_id: u64,
@@ -56,9 +59,11 @@ pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> R
         today,
         days: Vec::new(),
         open: HashMap::default(),
+        open_parts: HashMap::default(),
         began: Instant::now(),
         reservations: 0,
         spreads: Spreads::default(),
+        parts: Parts::default(),
         unknown: HashMap::new(),
         names: Names::default(),
         next_id: 1,
@@ -84,6 +89,10 @@ impl Replay<'_> {
                     self.reserved(id, taken, row);
                     id += 1;
                 }
+                Record::Part(part) => {
+                    self.part(id, *part, row);
+                    id += 1;
+                }
                 Record::Settled(id, settled) => self.settled(id, settled),
             }
         }
@@ -92,8 +101,7 @@ impl Replay<'_> {
     }
 
     fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {
-        // The row's age tells where its places stand in the steady clock's window.
-        taken.spread_at_ms = self.tick.steady_ms - (self.tick.wall.ms() - row.at.ms()).max(0);
+        taken.spread_at_ms = self.steady_ms(row);
         self.reservations += 1;
         if taken.day >= self.today {
             self.apply(&taken);
@@ -101,6 +109,24 @@ impl Replay<'_> {
             taken.effects.remove(Effects::SLOT);
         }
         self.open.insert(id, taken);
+    }
+
+    /// The row's age tells where its places stand in the steady clock's window.
+    fn steady_ms(&self, row: &Row) -> i64 {
+        self.tick.steady_ms - (self.tick.wall.ms() - row.at.ms()).max(0)
+    }
+
+    /// A part: what its message took is entered once.
+    fn part(&mut self, id: u64, mut record: PartRecord, row: &Row) {
+        record.taken.spread_at_ms = self.steady_ms(row);
+        self.reservations += 1;
+        let taken = record.taken;
+        let assembly_ms = i64::from(self.switches.length.assembly_minutes) * 60_000;
+        let (part, first) = self.parts.restore(record, assembly_ms);
+        if first && taken.day >= self.today {
+            self.apply(&taken);
+        }
+        self.open_parts.insert(id, (part, taken));
     }
 
     fn apply(&mut self, taken: &Taken) {
@@ -128,6 +154,11 @@ impl Replay<'_> {
     }
 
     fn settled(&mut self, id: u64, settled: Settled) {
+        if !self.open_parts.is_empty()
+            && let Some((part, taken)) = self.open_parts.remove(&id)
+        {
+            return self.settled_part(id, part, taken, settled);
+        }
         match settled {
             Settled::Accepted => {
                 self.open.remove(&id);
@@ -147,6 +178,24 @@ impl Replay<'_> {
         }
     }
 
+    fn settled_part(&mut self, id: u64, part: PartOf, taken: Taken, settled: Settled) {
+        match settled {
+            Settled::Accepted => self.parts.sent(part),
+            Settled::Unknown => {
+                self.parts.sent(part);
+                self.unknown.insert(id, taken);
+            }
+            Settled::Rejected(_) => {
+                let book = (taken.day >= self.today).then(|| self.book(taken.day));
+                self.parts.gone(part, |taken| {
+                    if let Some(book) = &book {
+                        reserve::give_back(book, &self.spreads, self.switches, taken);
+                    }
+                });
+            }
+        }
+    }
+
     fn book(&mut self, day: Day) -> Arc<Book> {
         if let Some((_, book)) = self.days.iter().find(|(own, _)| *own == day) {
             return Arc::clone(book);
@@ -158,7 +207,7 @@ impl Replay<'_> {
 
     /// What was under way becomes unknown, in the journal too.
     pub(super) fn finish(&mut self, journal: &Journal, switches: &Switches) -> (Vec<(Day, Arc<Book>)>, Recovered) {
-        let interrupted = self.open.len() as u64;
+        let interrupted = (self.open.len() + self.open_parts.len()) as u64;
         let mut records = Vec::new();
         let release = switches.dedup.unknown_outcome == UnknownOutcome::Release;
         for (id, taken) in std::mem::take(&mut self.open) {
@@ -171,6 +220,12 @@ impl Replay<'_> {
                 self.unknown.insert(id, taken);
             }
         }
+        let settled = if release { Settled::Rejected(0) } else { Settled::Unknown };
+        for (id, (part, taken)) in std::mem::take(&mut self.open_parts) {
+            record::write_settled(id, settled, &mut records);
+            self.settled_part(id, part, taken, settled);
+        }
+        self.parts.sweep(self.tick.steady_ms);
         if !records.is_empty() {
             journal.append(&mut records, 0);
         }

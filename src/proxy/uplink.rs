@@ -132,13 +132,7 @@ fn line(
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
         Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
     };
-    let claim = Claim {
-        account,
-        scopes: session.sender.scopes,
-        throttle: &session.sender.throttle,
-        switches: &rules.switches,
-        tick,
-    };
+    let claim = Claim { account, scopes: session.sender.scopes, throttle: &session.sender.throttle, rules, tick };
     gateway.ledger.reserve(&claim, &permit, &mut work.ledger)
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod hostile;
 mod labelled;
 mod modes;
+mod parts;
 mod sessions;
 mod settle;
 mod stand;
