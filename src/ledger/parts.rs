@@ -197,3 +197,141 @@ impl Groups {
         Some(group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{AccountClass, Clock, Tick, Ticker};
+    use crate::ledger::record::Effects;
+    use crate::ledger::reserve::Scopes;
+    use crate::policy::ruleset::Rate;
+    use crate::policy::switches::{Multipart, Switches};
+    use crate::policy::testing::{Frame, WEEKDAY, account, at, ucs2, with_switches};
+    use crate::policy::{Account, Mode, Modes, Ruleset, Scratch, decide};
+    use crate::smpp::Submission;
+    use crate::traffic::Throttle;
+
+    /// One account under `length.multipart = "group"`, and what its messages have taken.
+    struct World {
+        rules: Ruleset,
+        account: Account,
+        throttle: Throttle,
+        parts: Parts,
+        taken: Cell<i32>,
+    }
+
+    impl World {
+        fn new(class: AccountClass) -> Self {
+            let mut switches = Switches::default();
+            switches.length.multipart = Multipart::Group;
+            Self {
+                rules: with_switches(switches),
+                account: account(class),
+                throttle: Throttle::new(Rate { per_second: 1, burst: 1 }, Ticker::new(Clock::System)),
+                parts: Parts::default(),
+                taken: Cell::new(0),
+            }
+        }
+
+        fn reserve(&self, now_ms: i64, [reference, total, index]: [u8; 3]) -> Result<Reservation, Refusal> {
+            let mut frame = Frame::new("6202", "");
+            frame.esm_class = 0x40;
+            frame.short_message = [&[5, 0, 3, reference, total, index][..], &ucs2("【移动】")].concat();
+            let octets = frame.octets();
+            let submission = Submission::read(&octets).unwrap();
+            let permit = decide(&self.rules, &self.account, &submission, at(WEEKDAY), &mut Scratch::default())?;
+            let (rules, account, throttle) = (&self.rules, &self.account, &self.throttle);
+            let tick = Tick { wall: at(WEEKDAY), steady_ms: now_ms, steady_ns: 0 };
+            let claim = Claim { account, scopes: Scopes { account: 1, unit: 1 }, throttle, rules, tick };
+            let mut effects = Effects::default();
+            effects.insert(Effects::SLOT);
+            let taken = Taken {
+                recipient: permit.recipient(),
+                day: permit.day(),
+                effects,
+                account: 1,
+                slot_scope: 0,
+                quota_scope: 1,
+                spread_at_ms: now_ms,
+            };
+            let take = || {
+                self.taken.set(self.taken.get() + 1);
+                Ok(Reservation { taken, id: 0, part: None, observed: Reasons::NONE })
+            };
+            self.parts.reserve(&claim, &permit, permit.piece().unwrap(), take, &mut Vec::new())
+        }
+
+        fn gone(&self, part: PartOf) {
+            self.parts.gone(part, |_| self.taken.set(self.taken.get() - 1));
+        }
+
+        fn weight(&self) -> (usize, usize) {
+            self.parts.accounts.get(&1).map_or((0, 0), |groups| (groups.weight, groups.all.len()))
+        }
+    }
+
+    #[test]
+    fn beyond_its_bound_an_account_waits_and_can_still_end_what_it_has_begun() {
+        let world = World::new(AccountClass::CityMoa);
+        assert!(world.reserve(0, [1, 2, 1]).is_ok());
+        world.parts.accounts.get_mut(&1).unwrap().weight += WEIGHT_MAX / 4 * 3;
+        assert_eq!(world.reserve(0, [2, 2, 1]).unwrap_err().reason, Reason::Rate);
+        assert!(world.reserve(0, [1, 2, 2]).is_ok());
+        let unbound = Account { modes: Modes::all(Mode::Off), ..account(AccountClass::ExemptPlatform) };
+        let exempt = World { account: unbound, ..world };
+        assert_eq!(exempt.reserve(0, [3, 2, 1]).unwrap().part, None, "a message of its own");
+    }
+
+    #[test]
+    fn an_old_message_gives_back_what_it_took_after_another_has_its_reference() {
+        let world = World::new(AccountClass::CityMoa);
+        let old = world.reserve(0, [1, 2, 1]).unwrap().part.unwrap();
+        let new = world.reserve(600_000, [1, 2, 1]).unwrap().part.unwrap();
+        assert_eq!((world.taken.get(), world.weight().1), (2, 2));
+        world.parts.sweep(600_000);
+        assert_eq!(world.weight().1, 2, "a part of it is under way");
+        world.gone(old);
+        assert_eq!((world.taken.get(), world.weight().1), (1, 1));
+        assert_eq!(world.reserve(600_001, [1, 2, 1]).unwrap_err().reason, Reason::Duplicate);
+        world.gone(new);
+        assert_eq!((world.taken.get(), world.weight()), (0, (0, 0)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_given_back_exactly_when_no_part_arrived(
+            steps in proptest::collection::vec((0..4_u8, 0..3_u8, 1..4_u8), 0..60),
+        ) {
+            let world = World::new(AccountClass::CityMoa);
+            let (mut now, mut pending, mut arrived) = (0, Vec::new(), HashSet::new());
+            for (action, reference, index) in steps {
+                match action {
+                    0 | 1 => {
+                        let found = world.reserve(now, [reference, 3, index]);
+                        pending.extend(found.ok().and_then(|reservation| reservation.part));
+                    }
+                    _ if pending.is_empty() => now += 200_000,
+                    2 => {
+                        let part: PartOf = pending.swap_remove(usize::from(index) % pending.len());
+                        arrived.insert(part.serial);
+                        world.parts.sent(part);
+                    }
+                    _ => world.gone(pending.swap_remove(usize::from(index) % pending.len())),
+                }
+                world.parts.sweep(now);
+                let groups = world.parts.accounts.get(&1);
+                let sum: usize = groups.iter().flat_map(|groups| groups.all.values()).map(Group::weight).sum();
+                prop_assert_eq!(sum, world.weight().0);
+            }
+            pending.into_iter().for_each(|part| world.gone(part));
+            prop_assert_eq!(world.taken.get(), arrived.len() as i32);
+            world.parts.sweep(now + 600_000);
+            prop_assert_eq!(world.weight(), (0, 0));
+        }
+    }
+}

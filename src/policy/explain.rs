@@ -135,6 +135,9 @@ fn detail(rule: Rule, case: &Case<'_>) -> Detail {
         Rule::Region => region(case),
         Rule::Customers => customers(case),
         Rule::Length => characters(case),
+        Rule::Signature | Rule::Contact if case.part().is_some() => {
+            Detail::new("judged when all parts of the message have come", "待各分段到齐后判定")
+        }
         Rule::Signature => signed(case),
         Rule::Contact => contact(case),
         Rule::Holiday => holiday(case),
