@@ -71,24 +71,24 @@ impl Parts {
             own.write(records);
             return Ok(Reservation { observed: own.observed.union(joined.observed), ..own });
         }
-        let (serial, taken, observed) = match serial.and_then(|serial| Some((serial, groups.all.get(&serial)?.taken))) {
-            Some((serial, taken)) => (serial, taken, permit.observed()),
-            None => {
-                let first = take()?;
-                let assembly_ms = i64::from(claim.rules.switches.length.assembly_minutes) * 60_000;
-                let group = Group::new(piece, first.taken, claim.tick.steady_ms + assembly_ms);
-                (groups.begin(self.next.fetch_add(1, Ordering::Relaxed), group), first.taken, first.observed)
-            }
+        let begun = serial.and_then(|serial| Some((serial, groups.all.get(&serial)?.taken)));
+        let (serial, shared) = if let Some((serial, taken)) = begun {
+            (serial, Reservation { taken, id: 0, part: None, observed: permit.observed() })
+        } else {
+            let first = take()?;
+            let assembly_ms = i64::from(claim.rules.switches.length.assembly_minutes) * 60_000;
+            let group = Group::new(piece, first.taken, claim.tick.steady_ms + assembly_ms);
+            (groups.begin(self.next.fetch_add(1, Ordering::Relaxed), group), first)
         };
-        let index = piece.part.index;
         let text = if joined.keep_text { piece.text.clone() } else { Box::default() };
-        if taken.effects.are_durable() {
+        if shared.is_durable() {
             let piece = Piece { text: text.clone(), ..piece.clone() };
-            PartRecord { taken, serial, piece }.write(records);
+            PartRecord { taken: shared.taken, serial, piece }.write(records);
         }
+        let index = piece.part.index;
         groups.change(serial, |group| group.hold(index, text));
         let part = Some(PartOf { serial, account: claim.scopes.account, index });
-        Ok(Reservation { taken, id: 0, observed: observed.union(joined.observed), part })
+        Ok(Reservation { part, observed: shared.observed.union(joined.observed), ..shared })
     }
 
     /// The SMSC has the part, or may have it.
@@ -123,15 +123,18 @@ impl Parts {
         (PartOf { serial, account: taken.account, index: piece.part.index }, first)
     }
 
-    /// Forgets messages whose assembly time is over, unless a part of theirs is under way.
-    pub(super) fn sweep(&self, now_ms: i64) {
+    /// Forgets messages whose assembly time is over, unless a part of theirs is under way. Tells how many.
+    pub(super) fn sweep(&self, now_ms: i64) -> usize {
+        let mut forgotten = 0;
         for mut groups in self.accounts.iter_mut() {
             let over = groups.all.iter().take_while(|(_, group)| group.deadline_ms <= now_ms);
             let over = over.filter(|(_, group)| !group.is_pending()).map(|(serial, _)| *serial);
             for serial in over.take(FORGOTTEN_AT_ONCE).collect::<Vec<_>>() {
                 groups.remove(serial);
+                forgotten += 1;
             }
         }
+        forgotten
     }
 }
 
@@ -209,11 +212,13 @@ mod tests {
     use crate::domain::{AccountClass, Clock, Tick, Ticker};
     use crate::ledger::record::Effects;
     use crate::ledger::reserve::Scopes;
+    use crate::policy::joined::Recipient;
     use crate::policy::ruleset::Rate;
     use crate::policy::switches::{Multipart, Switches};
     use crate::policy::testing::{Frame, WEEKDAY, account, at, ucs2, with_switches};
     use crate::policy::{Account, Mode, Modes, Ruleset, Scratch, decide};
     use crate::smpp::Submission;
+    use crate::smpp::udh::{Part, PartKind};
     use crate::traffic::Throttle;
 
     /// One account under `length.multipart = "group"`, and what its messages have taken.
@@ -302,6 +307,28 @@ mod tests {
         assert_eq!((world.taken.get(), world.weight()), (0, (0, 0)));
     }
 
+    #[test]
+    fn what_a_message_took_is_restored_once_whichever_part_the_journal_has_first() {
+        let world = World::new(AccountClass::CityMoa);
+        let parts = [[1, 2, 2], [1, 2, 1]];
+        let records = parts.map(|[reference, total, index]| {
+            let taken = world.reserve(0, [reference, total, index]).unwrap().taken;
+            let part = Part { kind: PartKind::Udh8, reference: u16::from(reference), total, index };
+            let to = Recipient::Subscriber(taken.recipient.unwrap());
+            PartRecord { taken, serial: 9, piece: Piece { part, to, data_coding: 8, text: "移动".into() } }
+        });
+        let restored = Parts::default();
+        let found = records.map(|record| restored.restore(record, 600_000));
+        assert_eq!(found.map(|(_, first)| first), [true, false]);
+        for (part, _) in found {
+            restored.sent(part);
+        }
+        let world = World { parts: restored, ..world };
+        assert_eq!(world.reserve(599_999, [1, 2, 1]).unwrap_err().reason, Reason::Duplicate);
+        let next = world.reserve(600_000, [1, 2, 1]).unwrap().part.unwrap();
+        assert_eq!(next.serial, 10);
+    }
+
     proptest! {
         #[test]
         fn what_is_taken_is_given_back_exactly_when_no_part_arrived(
@@ -328,7 +355,9 @@ mod tests {
                 let sum: usize = groups.iter().flat_map(|groups| groups.all.values()).map(Group::weight).sum();
                 prop_assert_eq!(sum, world.weight().0);
             }
-            pending.into_iter().for_each(|part| world.gone(part));
+            for part in pending {
+                world.gone(part);
+            }
             prop_assert_eq!(world.taken.get(), arrived.len() as i32);
             world.parts.sweep(now + 600_000);
             prop_assert_eq!(world.weight(), (0, 0));

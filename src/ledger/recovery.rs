@@ -33,6 +33,11 @@ pub struct Recovered {
     pub elapsed: Duration,
 }
 
+/// Reservations between two looks for messages in parts that no later row can belong to.
+const SWEEP_EVERY: u64 = 4096;
+/// No part is committed later than this after it was taken.
+const COMMIT_MS_MAX: i64 = 300_000;
+
 /// The replay in progress.
 pub(super) struct Replay<'a> {
     switches: &'a Switches,
@@ -122,6 +127,9 @@ impl Replay<'_> {
         self.reservations += 1;
         let taken = record.taken;
         let assembly_ms = i64::from(self.switches.length.assembly_minutes) * 60_000;
+        if self.reservations.is_multiple_of(SWEEP_EVERY) {
+            self.parts.sweep(taken.spread_at_ms - COMMIT_MS_MAX);
+        }
         let (part, first) = self.parts.restore(record, assembly_ms);
         if first && taken.day >= self.today {
             self.apply(&taken);
@@ -225,7 +233,7 @@ impl Replay<'_> {
             record::write_settled(id, settled, &mut records);
             self.settled_part(id, part, taken, settled);
         }
-        self.parts.sweep(self.tick.steady_ms);
+        while self.parts.sweep(self.tick.steady_ms) > 0 {}
         if !records.is_empty() {
             journal.append(&mut records, 0);
         }
