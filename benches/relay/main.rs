@@ -137,7 +137,10 @@ async fn warm_up(scenario: &Scenario, middle: &mut Middle, segments: &[u32], sec
     // Connections take their numbers by turns, so the fastest cannot have gone further than that.
     middle.used += load.sent * scenario.connections as u64;
     let rate = scenario.rate.unwrap_or(load.throughput);
-    Ok((rate * seconds).max(100.0) as u64)
+    // Positive: a rate and a time.
+    #[expect(clippy::cast_sign_loss, reason = "the larger of it and 100")]
+    let count = (rate * seconds).max(100.0) as u64;
+    Ok(count)
 }
 
 async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: u64) -> Result<Sample, Failure> {

@@ -18,8 +18,11 @@ pub(crate) struct Sample {
 /// All measurements.
 pub(crate) struct Report {
     head: String,
-    scenarios: Vec<(&'static Scenario, Vec<(&'static str, Vec<Sample>)>)>,
+    scenarios: Vec<(&'static Scenario, Vec<Measured>)>,
 }
+
+/// A way of sending and its samples.
+type Measured = (&'static str, Vec<Sample>);
 
 /// The way that the others are compared with.
 const YARDSTICK: &str = "byte relay";

@@ -9,7 +9,7 @@ use crate::domain::{AccountClass, AccountId, Msisdn, SourcePattern};
 use crate::policy::regions::{CityId, Regions};
 use crate::policy::ruleset::{Account, Network, Rate, UnitId};
 use crate::policy::switches::{DefaultAlphabet, Switches};
-use crate::policy::{Mode, Reason, Rule};
+use crate::policy::{Mode, Quirk, Reason, Rule};
 
 use super::document::Document;
 use super::problem::Problem;
@@ -25,6 +25,8 @@ const SESSIONS: u32 = 4;
 const SESSIONS_MAX: u32 = 10_000;
 /// `system_id` holds 16 octets, the last is NUL.
 const SYSTEM_ID_MAX: usize = 15;
+/// With the quirk `long_system_id`.
+const SYSTEM_ID_LONG: usize = 63;
 
 /// The file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -53,6 +55,7 @@ pub(super) struct Entry {
     sessions: Option<u32>,
     networks: Vec<String>,
     dc0: Option<DefaultAlphabet>,
+    quirks: Vec<Quirk>,
     mode: Option<Mode>,
     modes: BTreeMap<String, Mode>,
     status: BTreeMap<String, u32>,
@@ -163,16 +166,19 @@ impl One<'_, '_> {
             sessions: self.sessions(),
             networks: self.networks(),
             dc0: self.entry.dc0.unwrap_or(switches.encoding.dc0),
+            quirks: self.entry.quirks.iter().copied().collect(),
             statuses: self.statuses(),
         })
     }
 
     fn check_names(&mut self) {
         let id = &self.entry.system_id;
+        let long = self.entry.quirks.contains(&Quirk::LongSystemId);
+        let longest = if long { SYSTEM_ID_LONG } else { SYSTEM_ID_MAX };
         if id.is_empty() {
             self.missing("system_id", "it is what the account binds with", "system_id = \"hf6202\"");
-        } else if id.len() > SYSTEM_ID_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let hint = format!("1 to {SYSTEM_ID_MAX} printable ASCII characters without spaces");
+        } else if id.len() > longest || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let hint = format!("1 to {longest} printable ASCII characters without spaces");
             self.refuse("system_id", "no SMPP client could send this system_id", hint);
         }
         if self.entry.unit.trim().is_empty() {

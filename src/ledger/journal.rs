@@ -149,7 +149,11 @@ impl Journal {
     /// Waits until what was appended under the ticket is durable.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), NotDurable> {
         match self.durability {
-            Durability::Process => self.commit_pending(Some(ticket)),
+            Durability::Process => {
+                // Sessions that are ready to append get their turn first, and share the commit.
+                tokio::task::yield_now().await;
+                self.commit_pending(Some(ticket));
+            }
             Durability::Power => {
                 let mut finished = self.finished.subscribe();
                 {

@@ -82,6 +82,18 @@ pub struct Batch {
     records: Vec<u8>,
 }
 
+impl Batch {
+    /// How much it holds, for [`Batch::cut_back`].
+    pub const fn mark(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Drops what was added since the mark: reservations that are given back before they were appended.
+    pub fn cut_back(&mut self, mark: usize) {
+        self.records.truncate(mark);
+    }
+}
+
 /// Why the ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -1,14 +1,17 @@
 //! The holiday calendar (clause 7.4), resolved to blocked days when the configuration is loaded.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::domain::Day;
 
 /// Which days are blocked, and which years the calendar covers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Calendar {
     blocked: BTreeMap<Day, Box<str>>,
     years: Option<(i16, i16)>,
+    /// The days of these years, so that a decision needs no calendar arithmetic.
+    covered: Range<Day>,
 }
 
 /// What the calendar says of a day.
@@ -22,11 +25,19 @@ pub enum DayKind<'a> {
     Missing,
 }
 
+impl Default for Calendar {
+    fn default() -> Self {
+        let none = Day::from_number(0);
+        Self { blocked: BTreeMap::new(), years: None, covered: none..none }
+    }
+}
+
 impl Calendar {
     /// A calendar covering the years `first..=last`, with the blocked days and their names.
     pub fn new(first: i16, last: i16, blocked: impl IntoIterator<Item = (Day, String)>) -> Self {
         let blocked = blocked.into_iter().map(|(day, name)| (day, name.into_boxed_str())).collect();
-        Self { blocked, years: Some((first, last)) }
+        let covered = first_day(first)..first_day(last.saturating_add(1));
+        Self { blocked, years: Some((first, last)), covered }
     }
 
     /// What it says of a day.
@@ -34,10 +45,7 @@ impl Calendar {
         if let Some(name) = self.blocked.get(&day) {
             return DayKind::Blocked(name);
         }
-        match self.years {
-            Some((first, last)) if (first..=last).contains(&day.year()) => DayKind::Open,
-            _ => DayKind::Missing,
-        }
+        if self.covered.contains(&day) { DayKind::Open } else { DayKind::Missing }
     }
 
     /// The last year covered.
@@ -49,4 +57,11 @@ impl Calendar {
     pub fn blocked(&self) -> impl Iterator<Item = (Day, &str)> {
         self.blocked.iter().map(|(day, name)| (*day, &**name))
     }
+}
+
+/// 1 January of a year, within the days there are.
+fn first_day(year: i16) -> Day {
+    let date = jiff::civil::Date::new(year, 1, 1).ok();
+    let beyond = Day::from_number(if year < 1970 { 0 } else { u16::MAX });
+    date.and_then(Day::from_civil).unwrap_or(beyond)
 }

@@ -103,7 +103,7 @@ impl<'a> Case<'a> {
         now: Moment,
         scratch: &'a mut Scratch,
     ) -> Self {
-        let schedule = Schedule::read(submission.schedule, now, rules.switches.schedule.zero_offset);
+        let schedule = Schedule::read(submission.schedule, now, account.zero_offset(&rules.switches));
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
         let to = submission.destination;

@@ -58,8 +58,9 @@ pub fn decide(
     Ok(Permit { recipient: case.recipient.ok(), place: case.place, edt: case.edt, observed, piece: Piece::of(&case) })
 }
 
-/// Judges a frame that could not be read as a submission. Where the account's
-/// mode of [`Rule::Decode`] is not `enforce`, it passes without a recipient.
+/// Judges a frame that could not be read as a submission, or whose operation
+/// names no recipient. Where the account's mode of [`Rule::Decode`] or
+/// [`Rule::Operation`] is not `enforce`, it passes without a recipient.
 pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Permit, Refusal> {
     let reason = match fault.field {
         Field::Operation => Reason::OperationDenied,
@@ -69,12 +70,17 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         Field::ServiceType | Field::ShortMessage | Field::Tlvs | Field::Body => Reason::DecodeFailed,
     };
     let mut tally = Tally::default();
-    match account.modes.get(Rule::Decode) {
+    match account.modes.get(rule_of(fault)) {
         Mode::Off => {}
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
     let observed = tally.verdict(account)?;
     Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None })
+}
+
+/// The one rule that a frame meets which is no readable submission.
+pub fn rule_of(fault: Malformed) -> Rule {
+    if fault.field == Field::Operation { Rule::Operation } else { Rule::Decode }
 }
 
 /// What the rules have found so far.

@@ -306,6 +306,16 @@ impl Persistence {
             Self::Temporary => "temporary",
         }
     }
+
+    /// The same in Chinese.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Permanent => "永久",
+            Self::ThisTime => "该时段内永久",
+            Self::ThisDay => "当日永久",
+            Self::Temporary => "临时",
+        }
+    }
 }
 
 impl Reasons {

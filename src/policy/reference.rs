@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::smpp::command::status;
 
 use super::mode::Rule;
-use super::reason::{Persistence, Reason};
+use super::reason::Reason;
 
 /// The document.
 pub fn markdown() -> String {
@@ -26,7 +26,7 @@ pub fn markdown() -> String {
     text.push_str(CHINESE);
     for reason in Reason::ALL {
         let (code, clause, number) = (reason.code(), reason.clause(), reason.status());
-        let persistence = persistence_in_chinese(reason.persistence());
+        let persistence = reason.persistence().chinese();
         let (words, advice) = (reason.chinese(), advice(reason).1);
         let _ = writeln!(text, "| `{code}` | {clause} | 0x{number:02X} | {persistence} | {words} | {advice} |");
     }
@@ -89,15 +89,6 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
     }
 }
 
-const fn persistence_in_chinese(persistence: Persistence) -> &'static str {
-    match persistence {
-        Persistence::Permanent => "永久",
-        Persistence::ThisTime => "该时段内永久",
-        Persistence::ThisDay => "当日永久",
-        Persistence::Temporary => "临时",
-    }
-}
-
 const HEAD: &str = "# Reasons
 
 Why a message was refused: one closed catalogue for log fields, metric labels, `smsluice explain` and this page. Of
@@ -131,7 +122,9 @@ Unless the site or the account has set another status for the reason, these case
 
 | reason | case | status |
 |---|---|---|
-| `operation_denied` | an operation other than submit_sm | 0x03 `ESME_RINVCMDID` |
+| `operation_denied` | replace_sm | 0x13 `ESME_RREPLACEFAIL` |
+| `operation_denied` | broadcast_sm | 0x101 `ESME_RPROHIBITED`; before SMPP 5.0 generic_nack with 0x03 |
+| `operation_denied` | a distribution list | 0x44 `ESME_RCNTSUBDL` |
 | `operation_denied` | a submission on a receiver session | 0x04 `ESME_RINVBNDSTS` |
 | `operation_denied` | a sequence_number that is still in flight | 0x08 `ESME_RSYSERR` |
 | `operation_denied` | replace_if_present_flag, or a protocol_id of the replace type | 0x42 `ESME_RINVSUBREP` |
@@ -140,7 +133,11 @@ Unless the site or the account has set another status for the reason, these case
 | `operation_denied` | two texts, a TLV that is not allowed or is given twice | 0xC1 `ESME_ROPTPARNOTALLWD` |
 | `schedule_invalid` | validity_period or qos_time_to_live | 0x62 `ESME_RINVEXPIRY` |
 | `night`, `busy`, `holiday` | with `hours.action = \"throttle\"` | 0x58 `ESME_RTHROTTLED` |
-| any | a PDU that cannot be read: the status of the field at fault | 0x01, 0x02, 0x08, 0x0A, 0x0B, 0x45, 0x61, 0x62, 0xC0, 0xC2 |
+| any | a PDU that cannot be read | the status that names the field at fault |
+
+A query_sm or cancel_sm that names a source of another account is answered with the status of `source_not_allowed`; it is no
+message and is not counted. Of a submit_multi the refused recipients come back in unsuccess_sme, each with its status
+(`multi.mode = \"filter\"`); a fault of the content or the time refuses the whole.
 ";
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use crate::domain::{AccountClass, AccountId, Msisdn, SourcePattern};
 
 use super::calendar::Calendar;
 use super::mode::Modes;
+use super::quirks::{Quirk, Quirks};
 use super::reason::Reason;
 use super::regions::{CityId, Regions};
-use super::switches::{DefaultAlphabet, Switches};
+use super::switches::{DefaultAlphabet, Switches, ZeroOffset};
 
 /// One version of the policy with its accounts and tables.
 #[derive(Debug)]
@@ -72,6 +73,8 @@ pub struct Account {
     pub networks: Vec<Network>,
     /// What data_coding 0 means for it.
     pub dc0: DefaultAlphabet,
+    /// What is tolerated of its software.
+    pub quirks: Quirks,
     /// Mode of every rule.
     pub modes: Modes,
     /// command_status by reason.
@@ -119,6 +122,11 @@ impl Account {
             (configured, Some(own)) if configured == reason.status() => own,
             (configured, _) => configured,
         }
+    }
+
+    /// How an absolute time with offset 00 is read for the account.
+    pub const fn zero_offset(&self, switches: &Switches) -> ZeroOffset {
+        if self.quirks.has(Quirk::LocalOffset00) { ZeroOffset::Local } else { switches.schedule.zero_offset }
     }
 
     /// Whether the account may connect from an address.

@@ -80,6 +80,7 @@ pub(crate) fn account(class: AccountClass) -> Account {
         sessions: 4,
         networks: vec![Network::parse("127.0.0.0/8").unwrap()],
         dc0: DefaultAlphabet::Gsm7,
+        quirks: crate::policy::Quirks::default(),
         modes: if exempt { exempt_modes() } else { Modes::all(Mode::Enforce) },
         statuses: Reason::ALL.map(Reason::status),
     }

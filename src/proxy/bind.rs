@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::policy::Quirk;
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::answer;
 use crate::smpp::bind::Bind;
@@ -34,7 +35,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
         if command::is_bind(header.command_id) {
             let site = gateway.site();
             match Attempt::new(gateway, &site, peer, header, &frame).run().await {
-                Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind_type } => {
+                Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind } => {
                     if wire::write_one(&esme, &reply).await.is_err() {
                         sender.leave();
                         return None;
@@ -44,7 +45,8 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         smsc,
                         sender,
                         site,
-                        bind_type,
+                        bind_type: bind.bind_type,
+                        version: bind.version,
                         smsc_metrics,
                         from_esme: inbox,
                         from_smsc,
@@ -111,7 +113,7 @@ enum Tried {
         smsc_metrics: SmscMetrics,
         reply: Vec<u8>,
         from_smsc: Inbox,
-        bind_type: crate::smpp::bind::BindType,
+        bind: Bind,
     },
     /// The answer to give.
     Refused(Vec<u8>),
@@ -169,8 +171,11 @@ impl<'a> Attempt<'a> {
             self.note(sender, "smsc_refused");
             return Tried::Refused(reply);
         }
+        if bind.system_id.len() > 15 {
+            sender.metrics.tolerated(Quirk::LongSystemId);
+        }
         self.note(sender, "accepted");
-        Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind_type: bind.bind_type }
+        Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind: bind.clone() }
     }
 
     fn refuse_unknown(&self, result: &'static str) -> Tried {

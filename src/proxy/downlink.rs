@@ -1,19 +1,19 @@
 //! From the SMSC to the sender: passed on the evidence of the header alone.
 //! An answer settles its reservation before it is passed on (P8).
 
-use std::io::IoSlice;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Tick;
-use crate::ledger::{Batch, Settled};
+use crate::ledger::{Reservation, Settled};
 use crate::smpp::Header;
 use crate::smpp::command;
+use crate::smpp::multi::MultiResp;
 
 use super::gateway::Gateway;
+use super::outgoing::Workspace;
 use super::session::{End, Session};
-use super::window::{Answered, Flight};
+use super::window::{Answered, Flight, Held, Many, Window};
 use super::wire::{self, Inbox};
 
 /// How long a refusal waits for its slot's release to be on disk before it is
@@ -43,29 +43,33 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
 async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<(), End> {
     let tick = gateway.ticker.tick();
     let mut frames = inbox.frames();
-    let mut pass = Pass { gateway, session, tick, runs: Vec::new(), ledger: Batch::default(), released: false };
+    let mut pass = Pass { gateway, session, tick, work: Workspace::take(), released: false };
     {
         let mut settled = Settling::default();
+        let mut window = session.window.lock();
         for (at, frame) in &mut frames {
             let Some(header) = Header::read(frame) else { continue };
-            if pass.settle(header, &mut settled) {
-                pass.relay(at..at + frame.len());
+            match pass.settle(header, frame, &mut window, &mut settled) {
+                Onward::AsReceived => pass.work.relay(at..at + frame.len()),
+                Onward::Written(octets) => pass.work.relay_written(&octets),
+                Onward::Absorbed => {}
             }
         }
+        drop(window);
         settled.count(session);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
-    let Pass { runs, mut ledger, released, .. } = pass;
+    let Pass { mut work, released, .. } = pass;
     if released {
-        let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut ledger)).await;
+        let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut work.ledger)).await;
     }
-    gateway.ledger.note(&mut ledger);
-    if !runs.is_empty() {
-        let octets = inbox.octets();
-        let mut slices: Vec<IoSlice<'_>> = runs.iter().map(|run| IoSlice::new(&octets[run.clone()])).collect();
+    gateway.ledger.note(&mut work.ledger);
+    if !work.runs.is_empty() {
         let _writing = session.esme_writer.lock().await;
+        let mut slices = work.slices(inbox.octets());
         wire::write_all(&session.esme, &mut slices).await.map_err(|_| End { side: "esme", cause: "error" })?;
     }
+    work.put_back();
     if consumed > 0 {
         inbox.consume(consumed);
         session.heard_smsc(tick);
@@ -90,9 +94,16 @@ struct Pass<'a> {
     gateway: &'a Gateway,
     session: &'a Session,
     tick: Tick,
-    runs: Vec<Range<usize>>,
-    ledger: Batch,
+    work: Workspace,
     released: bool,
+}
+
+/// What becomes of a PDU of the SMSC.
+enum Onward {
+    AsReceived,
+    /// The answer to a submit_multi, with the recipients that the gateway refused.
+    Written(Vec<u8>),
+    Absorbed,
 }
 
 /// What the batch settled, for the counters.
@@ -103,15 +114,8 @@ struct Settling {
 }
 
 impl Pass<'_> {
-    fn relay(&mut self, octets: Range<usize>) {
-        match self.runs.last_mut() {
-            Some(last) if last.end == octets.start => last.end = octets.end,
-            _ => self.runs.push(octets),
-        }
-    }
-
-    /// Settles what the PDU answers; `false` if it must not be passed on.
-    fn settle(&mut self, header: Header, settled: &mut Settling) -> bool {
+    /// Settles what the PDU answers.
+    fn settle(&mut self, header: Header, frame: &[u8], window: &mut Window, settled: &mut Settling) -> Onward {
         let nack = header.command_id == command::GENERIC_NACK;
         let answers = header.command_id & command::RESPONSE != 0
             && command::is_submission(header.command_id & !command::RESPONSE);
@@ -119,39 +123,65 @@ impl Pass<'_> {
             self.session.ended(End { side: "smsc", cause: "unbind" });
         }
         if !answers && !nack {
-            return true;
+            return Onward::AsReceived;
         }
-        let answered = self.session.window.lock().answer(header.sequence, header.command_id);
-        let anomaly = match answered {
+        let anomaly = match window.answer(header.sequence, header.command_id) {
             Answered::Waiting(flight) => {
-                self.answered(&flight, header.status, nack, settled);
-                return true;
+                return self.answered(&flight, header, frame, settled);
             }
-            Answered::Nothing if nack => return true, // of a request that is not ours to count
+            Answered::Nothing if nack => return Onward::AsReceived, // of a request that is not ours to count
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
-                self.gateway.ledger.settle_late(&flight.reservation, accepted, &mut self.ledger);
+                for reservation in flight.held.iter() {
+                    self.gateway.ledger.settle_late(reservation, accepted, &mut self.work.ledger);
+                }
                 if accepted { "late_accept" } else { "unknown_answer" }
             }
             Answered::WrongType => "wrong_answer_type",
             Answered::Nothing => "unknown_answer",
         };
         self.gateway.metrics.anomalies.with_label_values(&[anomaly]).inc();
-        false
+        Onward::Absorbed
     }
 
-    fn answered(&mut self, flight: &Flight, status: u32, nack: bool, settled: &mut Settling) {
-        let accepted = status == 0 && !nack;
-        let outcome = if accepted { Settled::Accepted } else { Settled::Rejected(status) };
-        self.gateway.ledger.settle(&flight.reservation, outcome, &self.session.site.rules.switches, &mut self.ledger);
-        self.released |= !accepted && flight.reservation.is_durable();
+    fn answered(&mut self, flight: &Flight, header: Header, frame: &[u8], settled: &mut Settling) -> Onward {
         if settled.accepted + settled.rejected == 0 {
             let waited = (self.tick.steady_ms - flight.sent_ms) as f64 / 1e3;
             self.session.smsc_metrics.response.observe(waited);
         }
-        settled.accepted += u64::from(accepted);
-        settled.rejected += u64::from(!accepted);
-        self.session.smsc_metrics.answered(status);
+        self.session.smsc_metrics.answered(header.status);
+        let nack = header.command_id == command::GENERIC_NACK;
+        match &flight.held {
+            Held::One(reservation) => {
+                let refused = (header.status != 0 || nack).then_some(header.status);
+                self.outcome(reservation, refused, settled);
+                Onward::AsReceived
+            }
+            Held::Many(many) => self.answered_multi(many, header, frame, settled),
+        }
+    }
+
+    /// Of several recipients the SMSC names those it did not take; the gateway adds its own.
+    fn answered_multi(&mut self, many: &Many, header: Header, frame: &[u8], settled: &mut Settling) -> Onward {
+        let resp = if header.status == 0 { MultiResp::read(frame) } else { None };
+        let all = (header.status != 0 || header.command_id == command::GENERIC_NACK).then_some(header.status);
+        for (name, reservation) in &many.taken {
+            let named = resp.as_ref().and_then(|resp| resp.unsuccess.iter().find(|one| one.names(name)));
+            self.outcome(reservation, all.or(named.map(|one| one.status)), settled);
+        }
+        match resp {
+            Some(resp) if !many.refused.is_empty() => Onward::Written(resp.with(frame, &many.refused)),
+            _ => Onward::AsReceived,
+        }
+    }
+
+    /// Accepted, or refused with a status.
+    fn outcome(&mut self, reservation: &Reservation, refused: Option<u32>, settled: &mut Settling) {
+        let outcome = refused.map_or(Settled::Accepted, Settled::Rejected);
+        self.gateway.ledger.settle(reservation, outcome, &self.session.site.rules.switches, &mut self.work.ledger);
+        self.released |= refused.is_some() && reservation.is_durable();
+        settled.accepted += u64::from(refused.is_none());
+        settled.rejected += u64::from(refused.is_some());
     }
 }
 

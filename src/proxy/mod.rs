@@ -4,6 +4,7 @@ mod bind;
 mod downlink;
 mod gateway;
 mod listener;
+mod multi;
 mod notes;
 mod outgoing;
 mod session;

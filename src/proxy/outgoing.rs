@@ -3,10 +3,11 @@
 use std::io::IoSlice;
 use std::ops::Range;
 
-use crate::ledger::Reservation;
 use crate::policy::Scratch;
 use crate::record::Tally;
 use crate::smpp::Header;
+
+use super::window::Held;
 
 /// A submission that was permitted and reserved.
 #[derive(Clone, Debug)]
@@ -17,11 +18,11 @@ pub(super) struct Passing {
     pub(super) octets: Range<usize>,
     /// Where the octets lie that travel in their stead.
     written: Option<Range<usize>>,
-    /// What it took.
-    pub(super) reservation: Reservation,
+    /// What it has reserved.
+    pub(super) held: Held,
 }
 
-/// A run of octets that go upstream.
+/// A run of octets that go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Run {
     /// Of the inbox, as received.
@@ -33,7 +34,7 @@ pub(super) enum Run {
 /// The buffers of one batch; borrowed from the thread while there is a batch, so an idle session owns none.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// Octets that go upstream, in order.
+    /// Octets that go on, in order.
     pub(super) runs: Vec<Run>,
     /// PDUs that do not travel as received; their runs point in here.
     pub(super) written: Vec<u8>,
@@ -75,7 +76,14 @@ impl Workspace {
         });
     }
 
-    /// Octets that go upstream; adjoining runs become one.
+    /// Octets put together here go on.
+    pub(super) fn relay_written(&mut self, octets: &[u8]) {
+        let start = self.written.len();
+        self.written.extend_from_slice(octets);
+        self.runs.push(Run::Written(start..self.written.len()));
+    }
+
+    /// Octets that go on as received; adjoining runs become one.
     pub(super) fn relay(&mut self, octets: Range<usize>) {
         match self.runs.last_mut() {
             Some(Run::Received(last)) if last.end == octets.start => last.end = octets.end,
@@ -84,9 +92,9 @@ impl Workspace {
     }
 
     /// A reserved submission goes upstream as it was received.
-    pub(super) fn forward(&mut self, header: Header, octets: Range<usize>, reservation: Reservation) {
+    pub(super) fn forward(&mut self, header: Header, octets: Range<usize>, held: Held) {
         self.relay(octets.clone());
-        self.passing.push(Passing { header, octets, written: None, reservation });
+        self.passing.push(Passing { header, octets, written: None, held });
     }
 
     /// A reserved submission goes upstream in other octets, put together by `write`.
@@ -94,14 +102,14 @@ impl Workspace {
         &mut self,
         header: Header,
         octets: Range<usize>,
-        reservation: Reservation,
+        held: Held,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
         let start = self.written.len();
         write(&mut self.written);
         let written = start..self.written.len();
         self.runs.push(Run::Written(written.clone()));
-        self.passing.push(Passing { header, octets, written: Some(written), reservation });
+        self.passing.push(Passing { header, octets, written: Some(written), held });
     }
 
     /// Takes some of the reserved submissions out again, and their octets out of the runs.

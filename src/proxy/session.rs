@@ -34,6 +34,7 @@ pub(super) struct Session {
     pub(super) sender: Arc<Sender>,
     pub(super) site: Arc<Site>,
     pub(super) bind_type: BindType,
+    pub(super) version: u8,
     pub(super) smsc_metrics: SmscMetrics,
     /// Held while octets are written to the ESME: both tasks and the sweeper do.
     pub(super) esme_writer: tokio::sync::Mutex<()>,
@@ -62,6 +63,7 @@ pub(super) struct Bound {
     pub(super) sender: Arc<Sender>,
     pub(super) site: Arc<Site>,
     pub(super) bind_type: BindType,
+    pub(super) version: u8,
     pub(super) smsc_metrics: SmscMetrics,
     pub(super) from_esme: Inbox,
     pub(super) from_smsc: Inbox,
@@ -76,6 +78,7 @@ impl Session {
             sender: bound.sender,
             site: bound.site,
             bind_type: bound.bind_type,
+            version: bound.version,
             smsc_metrics: bound.smsc_metrics,
             esme_writer: tokio::sync::Mutex::default(),
             window: Mutex::default(),
@@ -136,19 +139,20 @@ impl Session {
     pub(super) fn settle_rest(&self, gateway: &Gateway) {
         let rest = self.window.lock().drain();
         let mut batch = Batch::default();
-        for flight in &rest {
-            gateway.ledger.settle(&flight.reservation, Settled::Unknown, &self.site.rules.switches, &mut batch);
+        let messages: usize = rest.iter().map(|flight| flight.held.len()).sum();
+        for reservation in rest.iter().flat_map(|flight| flight.held.iter()) {
+            gateway.ledger.settle(reservation, Settled::Unknown, &self.site.rules.switches, &mut batch);
         }
         gateway.ledger.note(&mut batch);
         if !rest.is_empty() {
-            self.sender.metrics.unknown.inc_by(rest.len() as u64);
-            self.sender.metrics.in_flight.sub(rest.len() as i64);
+            self.sender.metrics.unknown.inc_by(messages as u64);
+            self.sender.metrics.in_flight.sub(messages as i64);
             let account = &*self.sender.account.system_id;
             tracing::warn!(
                 event = "outcome_unknown",
                 session = self.id,
                 account,
-                count = rest.len(),
+                count = messages,
                 "link ended with messages in flight; they count as sent"
             );
         }

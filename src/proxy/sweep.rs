@@ -45,21 +45,24 @@ fn look(gateway: &Arc<Gateway>, session: &Arc<Session>, now_ms: i64) {
 async fn give_up(gateway: Arc<Gateway>, session: Arc<Session>, due: Vec<(u32, Flight)>) {
     let mut batch = Batch::default();
     let mut answers = Vec::new();
+    let messages: usize = due.iter().map(|(_, flight)| flight.held.len()).sum();
     for (sequence, flight) in &due {
-        gateway.ledger.settle(&flight.reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
+        for reservation in flight.held.iter() {
+            gateway.ledger.settle(reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
+        }
         let request = Header { length: 0, command_id: flight.command_id, status: 0, sequence: *sequence };
         answers.extend(answer::refusal(request, status::ESME_RSYSERR));
     }
     gateway.ledger.note(&mut batch);
-    session.sender.metrics.unknown.inc_by(due.len() as u64);
-    session.sender.metrics.in_flight.sub(due.len() as i64);
+    session.sender.metrics.unknown.inc_by(messages as u64);
+    session.sender.metrics.in_flight.sub(messages as i64);
     session.make_room();
     let account = &*session.sender.account.system_id;
     tracing::warn!(
         event = "outcome_unknown",
         session = session.id,
         account,
-        count = due.len(),
+        count = messages,
         "no answer of the SMSC in time; the messages count as sent"
     );
     let _writing = session.esme_writer.lock().await;

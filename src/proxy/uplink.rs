@@ -8,17 +8,20 @@
 
 use crate::domain::Tick;
 use crate::ledger::Claim;
-use crate::policy::{self, Reason, Reasons, Refusal};
+use crate::policy::{self, Mode, Quirk, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::HEADER;
+use crate::smpp::manage;
+use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
+use super::multi;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::session::{End, Session};
-use super::window::Flight;
+use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
 
 /// Reads and passes on until the sender, the SMSC or the protocol ends it.
@@ -84,19 +87,28 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
     let octets = at..at + frame.len();
     match header.command_id {
         id if command::is_submission(id) => {
-            work.tally.received(Verb::of(id));
-            match line(gateway, session, tick, work, header, frame) {
+            if id == command::SUBMIT_MULTI {
+                return multi::judge(gateway, session, tick, work, header, octets, frame);
+            }
+            work.tally.received(Verb::of(id), 1);
+            match line(gateway, session, tick, work, frame) {
                 Ok(reservation) => {
                     if !reservation.observed.is_empty() {
                         observe(session, tick, work, reservation.observed);
                     }
                     match with_default_source(session, frame) {
-                        None => work.forward(header, octets, reservation),
-                        Some(other) => work.forward_written(header, octets, reservation, |out| out.extend(other)),
+                        None => work.forward(header, octets, Held::One(reservation)),
+                        Some(other) => {
+                            work.forward_written(header, octets, Held::One(reservation), |out| out.extend(other));
+                        }
                     }
                 }
                 Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
             }
+        }
+        command::QUERY_SM | command::CANCEL_SM if !owns(session, frame) => {
+            let status = session.sender.account.status(Reason::SourceNotAllowed);
+            work.answers.extend(answer::refusal(header, status));
         }
         id if relays(id) => {
             if id == command::UNBIND {
@@ -121,41 +133,86 @@ fn line(
     session: &Session,
     tick: Tick,
     work: &mut Workspace,
-    header: Header,
     frame: &[u8],
 ) -> Result<crate::ledger::Reservation, Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     if !session.bind_type.submits() {
-        return Err(denied(header, status::ESME_RINVBNDSTS));
+        return Err(denied(status::ESME_RINVBNDSTS));
     }
-    let permit = match Submission::read(frame) {
+    let permit = match read(session, frame) {
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
         Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
     };
-    let claim = Claim { account, scopes: session.sender.scopes, throttle: &session.sender.throttle, rules, tick };
-    gateway.ledger.reserve(&claim, &permit, &mut work.ledger)
+    gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)
 }
 
-/// An empty source_addr becomes the account's own, where it has one (2.4); the only
-/// octets the gateway ever changes.
+/// One frame, read strictly, or as one of the account's quirks allows.
+fn read<'a>(session: &Session, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
+    let sender = &session.sender;
+    let submission = match Submission::read(frame) {
+        Err(fault) if fault.field == Field::Tlvs && sender.account.quirks.has(Quirk::TrailingZeros) => {
+            let submission = without_trailing_zeros(frame).ok_or(fault)?;
+            sender.metrics.tolerated(Quirk::TrailingZeros);
+            submission
+        }
+        read => read?,
+    };
+    if sender.account.quirks.has(Quirk::LocalOffset00) && matches!(submission.schedule, [.., b'0', b'0', b'+' | b'-']) {
+        sender.metrics.tolerated(Quirk::LocalOffset00);
+    }
+    Ok(submission)
+}
+
+/// The submission in front of up to eight zero octets.
+fn without_trailing_zeros(frame: &[u8]) -> Option<Submission<'_>> {
+    (1..=8)
+        .map_while(|zeros| frame.split_at_checked(frame.len().checked_sub(zeros)?))
+        .take_while(|(_, zeros)| zeros.iter().all(|octet| *octet == 0))
+        .find_map(|(frame, _)| Submission::read(frame).ok())
+}
+
+/// On whose behalf a session reserves.
+pub(super) fn claim(session: &Session, tick: Tick) -> Claim<'_> {
+    Claim {
+        account: &session.sender.account,
+        scopes: session.sender.scopes,
+        throttle: &session.sender.throttle,
+        rules: &session.site.rules,
+        tick,
+    }
+}
+
+/// The frame with the account's own source, where it has none and the account names one (2.4).
 fn with_default_source(session: &Session, frame: &[u8]) -> Option<Vec<u8>> {
-    let source = session.sender.account.default_source.as_deref()?;
-    let submission = Submission::read(frame).ok().filter(|submission| submission.source.digits.is_empty())?;
+    session.sender.account.default_source.as_ref()?;
+    let submission = Submission::read(frame).ok()?;
+    Some(with_source(frame, &submission, default_source(session, &submission)?))
+}
+
+/// The source to write in.
+pub(super) fn default_source<'a>(session: &'a Session, submission: &Submission<'_>) -> Option<&'a str> {
+    session.sender.account.default_source.as_deref().filter(|_| submission.source.digits.is_empty())
+}
+
+/// The frame with a source in place of its empty one.
+pub(super) fn with_source(frame: &[u8], submission: &Submission<'_>, source: &str) -> Vec<u8> {
     let at = HEADER + submission.service_type.len() + 1 + 2; // behind service_type, its NUL, TON and NPI
     let length = (frame.len() + source.len()) as u32;
-    Some([&length.to_be_bytes(), &frame[4..at], source.as_bytes(), &frame[at..]].concat())
+    [&length.to_be_bytes(), &frame[4..at], source.as_bytes(), &frame[at..]].concat()
 }
 
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
 async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
-    let reservations = work.passing.iter_mut().map(|one| &mut one.reservation);
+    let reservations = work.passing.iter_mut().flat_map(|one| one.held.iter_mut());
     if gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok() {
         return;
     }
     let switches = &session.site.rules.switches;
-    for one in work.withdraw(|one| one.reservation.is_durable()) {
-        gateway.ledger.undo(&one.reservation, switches, false, &mut work.ledger);
-        refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::LedgerUnavailable));
+    for one in work.withdraw(|one| one.held.is_durable()) {
+        for reservation in one.held.iter() {
+            gateway.ledger.undo(reservation, switches, false, &mut work.ledger);
+        }
+        refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::LedgerUnavailable));
     }
 }
 
@@ -164,22 +221,20 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
     if work.passing.is_empty() {
         return;
     }
-    let mut reused = Vec::new();
+    let (mut reused, mut departed) = (Vec::new(), 0);
     {
         let mut window = session.window.lock();
-        for (index, Passing { header, reservation, .. }) in work.passing.iter().enumerate() {
-            let flight = Flight {
-                reservation: *reservation,
-                command_id: header.command_id,
-                sent_ms: tick.steady_ms,
-                expired: false,
-            };
-            if !window.insert(header.sequence, flight) {
+        for (index, Passing { header, held, .. }) in work.passing.iter().enumerate() {
+            let flight =
+                Flight { held: held.clone(), command_id: header.command_id, sent_ms: tick.steady_ms, expired: false };
+            if window.insert(header.sequence, flight) {
+                departed += held.len();
+            } else {
                 reused.push(index);
             }
         }
     }
-    session.sender.metrics.in_flight.add((work.passing.len() - reused.len()) as i64);
+    session.sender.metrics.in_flight.add(departed as i64);
     if reused.is_empty() {
         return;
     }
@@ -189,9 +244,10 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
         reused.contains(&(index - 1))
     });
     for one in out {
-        gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
-        let refusal = denied(one.header, status::ESME_RSYSERR);
-        refuse(session, tick, work, one.header, &inbox[one.octets], &refusal);
+        for reservation in one.held.iter() {
+            gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);
+        }
+        refuse_passing(session, tick, work, &one, inbox, &denied(status::ESME_RSYSERR));
     }
     gateway.ledger.note(&mut work.ledger);
 }
@@ -213,14 +269,16 @@ async fn forward(
             if session.window.lock().withdraw(one.header.sequence).is_none() {
                 continue; // its outcome is settled as unknown already
             }
-            gateway.ledger.undo(&one.reservation, &session.site.rules.switches, true, &mut work.ledger);
-            session.sender.metrics.in_flight.dec();
-            refuse(session, tick, work, one.header, &inbox[one.octets], &here(session, Reason::UpstreamDown));
+            for reservation in one.held.iter() {
+                gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);
+            }
+            session.sender.metrics.in_flight.sub(one.held.len() as i64);
+            refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::UpstreamDown));
         }
         gateway.ledger.note(&mut work.ledger);
     }
     for one in &work.passing {
-        work.tally.forwarded(Verb::of(one.header.command_id));
+        work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
     }
     written.map_err(|_| End { side: "smsc", cause: "error" })
 }
@@ -235,8 +293,33 @@ async fn answer(session: &Session, work: &Workspace) -> Result<(), End> {
 }
 
 fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {
-    work.answers.extend(answer::refusal(header, refusal.status));
-    work.tally.refused(refusal.reason);
+    refuse_all(session, tick, work, header, frame, refusal, 1);
+}
+
+/// Refuses what was to go on, for every recipient it was to go to.
+fn refuse_passing(session: &Session, tick: Tick, work: &mut Workspace, one: &Passing, inbox: &[u8], refusal: &Refusal) {
+    let frame = &inbox[one.octets.clone()];
+    refuse_all(session, tick, work, one.header, frame, refusal, one.held.len() as u32);
+}
+
+/// One answer for a request of so many recipients.
+pub(super) fn refuse_all(
+    session: &Session,
+    tick: Tick,
+    work: &mut Workspace,
+    header: Header,
+    frame: &[u8],
+    refusal: &Refusal,
+    recipients: u32,
+) {
+    // SMPP 3.4 knows no broadcast_sm, so its answer there is that of an unknown command.
+    let unknown = header.command_id == command::BROADCAST_SM && session.version < 0x50;
+    work.answers.extend(if unknown && refusal.reason == Reason::OperationDenied {
+        answer::generic_nack(header.sequence, status::ESME_RINVCMDID)
+    } else {
+        answer::refusal(header, refusal.status)
+    });
+    work.tally.refused(refusal.reason, recipients);
     if !refusal.observed.is_empty() {
         observe(session, tick, work, refusal.observed);
     }
@@ -245,7 +328,7 @@ fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, f
     session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
 }
 
-fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
+pub(super) fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
     work.tally.shadow(observed);
     session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
 }
@@ -256,9 +339,17 @@ fn here(session: &Session, reason: Reason) -> Refusal {
     Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
-fn denied(header: Header, status: u32) -> Refusal {
-    let status = if header.command_id & command::RESPONSE == 0 { status } else { status::ESME_RINVCMDID };
+pub(super) fn denied(status: u32) -> Refusal {
     Refusal { reason: Reason::OperationDenied, status, also: Reasons::NONE, observed: Reasons::NONE }
+}
+
+/// Whether a query_sm or cancel_sm is about the account's own messages, as far as its source shows.
+fn owns(session: &Session, frame: &[u8]) -> bool {
+    let account = &session.sender.account;
+    if account.modes.get(Rule::Source) != Mode::Enforce {
+        return true;
+    }
+    manage::source(frame).is_some_and(|source| account.sources.iter().any(|own| own.matches(source.digits)))
 }
 
 /// What passes from a sender unread: what carries no message, and answers to the SMSC's own requests.

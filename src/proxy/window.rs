@@ -4,15 +4,34 @@ use std::collections::HashMap;
 
 use crate::ledger::Reservation;
 use crate::smpp::command;
+use crate::smpp::multi::Unsuccess;
 
 /// Expired requests that are remembered to absorb their late answers.
 const EXPIRED_MAX: usize = 10_000;
 
+/// What a request has reserved.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// For one recipient.
+    One(Reservation),
+    /// For several recipients of one submit_multi.
+    Many(Box<Many>),
+}
+
+/// The recipients of a submit_multi.
+#[derive(Clone, Debug)]
+pub(super) struct Many {
+    /// Those it goes to, named as the SMSC would name one that it does not take.
+    pub(super) taken: Vec<(Unsuccess, Reservation)>,
+    /// Those the gateway refused; they join the SMSC's own in the answer.
+    pub(super) refused: Vec<Unsuccess>,
+}
+
 /// One request under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Flight {
-    /// What it took.
-    pub(super) reservation: Reservation,
+    /// What it has reserved.
+    pub(super) held: Held,
     /// Its command_id.
     pub(super) command_id: u32,
     /// When it was handed over, steady milliseconds.
@@ -31,7 +50,7 @@ pub(super) struct Window {
 }
 
 /// What an answer of the SMSC is an answer to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Answered {
     /// A request that waits for it.
     Waiting(Flight),
@@ -41,6 +60,39 @@ pub(super) enum Answered {
     WrongType,
     /// Nothing.
     Nothing,
+}
+
+impl Held {
+    /// Every reservation.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Reservation> {
+        let (one, many) = match self {
+            Self::One(reservation) => (Some(reservation), None),
+            Self::Many(many) => (None, Some(many.taken.iter().map(|(_, reservation)| reservation))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// Every reservation, to be given its id.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Reservation> {
+        let (one, many) = match self {
+            Self::One(reservation) => (Some(reservation), None),
+            Self::Many(many) => (None, Some(many.taken.iter_mut().map(|(_, reservation)| reservation))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// Messages, one for each recipient.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(many) => many.taken.len(),
+        }
+    }
+
+    /// Whether anything of it has to be durable before it leaves.
+    pub(super) fn is_durable(&self) -> bool {
+        self.iter().any(Reservation::is_durable)
+    }
 }
 
 impl Default for Window {
@@ -89,7 +141,7 @@ impl Window {
             }
             if flight.sent_ms < before_ms {
                 flight.expired = true;
-                due.push((*sequence, *flight));
+                due.push((*sequence, flight.clone()));
             } else {
                 self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
             }

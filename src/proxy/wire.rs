@@ -1,20 +1,33 @@
 //! Octets in, octets out. Only whole PDUs are written, and a buffer exists only while there is something in it.
 
-use std::io::{self, IoSlice};
+use std::cell::RefCell;
+use std::io::{self, IoSlice, Read};
 
-use bytes::{Buf, BytesMut};
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::smpp::frame::{Cut, MAX_PDU};
 
-/// How much one read takes at most.
-const READ: usize = 64 * 1024;
+/// How much one read takes at most; any single PDU fits.
+const BUFFER: usize = MAX_PDU;
+/// What waits for the rest of its PDU is copied out of the buffer up to this size.
+const SMALL: usize = 4096;
+/// Buffers a thread keeps for the next reads.
+const SPARE_MAX: usize = 16;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What has been read from a peer and not been consumed.
+///
+/// A whole buffer is borrowed from the thread for a read and goes back when what
+/// was read has been consumed, so an idle session owns none.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
+    filled: usize,
 }
 
 /// The whole PDUs at the front of an inbox.
@@ -31,41 +44,75 @@ impl Inbox {
     pub(super) async fn fill(&mut self, stream: &TcpStream) -> io::Result<usize> {
         loop {
             stream.readable().await?;
-            let missing = match Cut::at(&self.buffer, MAX_PDU) {
-                Cut::Partial(whole) => whole.saturating_sub(self.buffer.len()),
-                Cut::Whole(_) | Cut::Bad(_) => 0,
-            };
-            self.buffer.reserve(READ.max(missing));
-            match stream.try_read_buf(&mut self.buffer) {
-                Ok(read) => return Ok(read),
+            self.make_room();
+            match self.read(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.consume(0),
-                Err(error) => return Err(error),
+                done => return done,
             }
+        }
+    }
+
+    /// A read that leaves room has emptied the socket. The stream learns it at once,
+    /// so that the next read waits instead of asking the system in vain.
+    fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let mut read = None;
+        let ready = stream.try_io(Interest::READABLE, || {
+            let room = &mut self.buffer[self.filled..];
+            let octets = (&*SockRef::from(stream)).read(room)?;
+            read = Some(octets);
+            if (1..room.len()).contains(&octets) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(octets) }
+        });
+        match read {
+            Some(octets) => {
+                self.filled += octets;
+                Ok(octets)
+            }
+            None => ready,
         }
     }
 
     /// The whole PDUs there are, in order.
     pub(super) fn frames(&self) -> Frames<'_> {
-        Frames { octets: &self.buffer, at: 0, bad: None }
+        Frames { octets: self.octets(), at: 0, bad: None }
     }
 
     /// Everything read so far.
     pub(super) fn octets(&self) -> &[u8] {
-        &self.buffer
+        &self.buffer[..self.filled]
     }
 
-    /// Drops octets from the front; an empty buffer's memory goes too.
+    /// Drops octets from the front. The buffer goes back unless a large part of a PDU is left in it.
     pub(super) fn consume(&mut self, octets: usize) {
-        self.buffer.advance(octets);
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+        let left = octets..self.filled;
+        self.filled = left.len();
+        if left.len() > SMALL {
+            self.buffer.copy_within(left, 0);
+            return;
         }
+        let rest = self.buffer[left].to_vec(); // of nothing it allocates nothing
+        give_back(std::mem::replace(&mut self.buffer, rest));
     }
 
     /// Whether part of a PDU waits for the rest.
-    pub(super) fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
+    pub(super) const fn is_partial(&self) -> bool {
+        self.filled > 0
     }
+
+    fn make_room(&mut self) {
+        if self.buffer.len() < BUFFER {
+            let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER]);
+            buffer[..self.filled].copy_from_slice(self.octets());
+            self.buffer = buffer;
+        }
+    }
+}
+
+fn give_back(buffer: Vec<u8>) {
+    SPARE.with_borrow_mut(|spare| {
+        if buffer.len() == BUFFER && spare.len() < SPARE_MAX {
+            spare.push(buffer);
+        }
+    });
 }
 
 impl Frames<'_> {

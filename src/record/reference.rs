@@ -30,20 +30,20 @@ const fn family(
 
 /// Messages, accounts, sessions.
 const TRAFFIC: &[Family] = &[
-    family("messages_received_total", "counter", "account, verb", "submissions read on bound sessions", "收到的提交"),
-    family("messages_forwarded_total", "counter", "account, verb", "submissions handed to the SMSC leg", "转发的提交"),
+    family("messages_received_total", "counter", "account, verb", "messages read on bound sessions", "收到的提交"),
+    family("messages_forwarded_total", "counter", "account, verb", "messages handed to the SMSC leg", "转发的提交"),
     family(
         "messages_refused_total",
         "counter",
         "account, reason",
-        "submissions answered by the gateway; the reasons are in [reasons.md](reasons.md)",
+        "messages refused by the gateway; the reasons are in [reasons.md](reasons.md)",
         "网关拒绝的提交,按原因",
     ),
     family(
         "messages_settled_total",
         "counter",
         "account, outcome",
-        "forwarded submissions by outcome: `accepted`, `rejected`, `unknown`",
+        "forwarded messages by outcome: `accepted`, `rejected`, `unknown`",
         "已转发提交的结果:接受、被短信中心拒绝、未知",
     ),
     family("messages_in_flight", "gauge", "account", "forwarded and not settled", "已转发、尚无结果"),
@@ -63,6 +63,13 @@ const TRAFFIC: &[Family] = &[
     ),
     family("quota_limit_recipients", "gauge", "account", "subscribers allowed a day", "每日用户数上限"),
     family("throttle_limit_messages_per_second", "gauge", "account", "the account's rate", "账号速率"),
+    family(
+        "quirks_total",
+        "counter",
+        "account, quirk",
+        "tolerances used (`quirks` of the account)",
+        "软件容忍项使用次数",
+    ),
     family("sessions", "gauge", "account, bind", "sessions bound now, by bind type", "当前会话数"),
     family("session_limit", "gauge", "account", "sessions allowed", "会话数上限"),
     family(
@@ -76,7 +83,7 @@ const TRAFFIC: &[Family] = &[
         "session_closes_total",
         "counter",
         "side, cause",
-        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `stop`)",
+        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `stop`)",
         "会话结束的一方与原因",
     ),
 ];
@@ -182,10 +189,10 @@ At `/metrics` of the operations listener, Prometheus text format 0.0.4. Every na
 `smsc` come from the configuration and every other label from a closed set, so no number, text or system_id from the wire
 becomes a label. Series of known labels exist from the start with the value 0.
 
-`messages_received_total` = `messages_forwarded_total` + `messages_refused_total`, summed over their labels, whenever no
+A submit_multi counts as one message for each recipient. `messages_received_total` = `messages_forwarded_total` + `messages_refused_total`, summed over their labels, whenever no
 batch is under way and no link broke in the middle of a write.
 
-指标名均以 `smsluice_` 开头;标签只取自配置与封闭集合,不含号码和内容。收到 = 转发 + 拒绝。
+指标名均以 `smsluice_` 开头;标签只取自配置与封闭集合,不含号码和内容。submit_multi 按号码逐条计数。收到 = 转发 + 拒绝。
 ";
 
 const TAIL: &str = "

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntGauge};
 
-use crate::policy::{Account, Reason, Reasons, Rule};
+use crate::policy::{Account, Quirk, Reason, Reasons, Rule};
 use crate::smpp::bind::BindType;
 use crate::smpp::command;
 
@@ -37,6 +37,7 @@ pub struct SenderMetrics {
     forwarded: [IntCounter; VERBS.len()],
     refused: [IntCounter; Reason::ALL.len()],
     shadow: [IntCounter; Rule::COUNT],
+    quirks: [IntCounter; Quirk::ALL.len()],
     sessions: [IntGauge; 3],
     binds: [IntCounter; BIND_RESULTS.len()],
     /// Taken by the SMSC.
@@ -100,6 +101,7 @@ impl SenderMetrics {
             forwarded: VERBS.map(|verb| metrics.forwarded.with_label_values(&[id, verb])),
             refused: Reason::ALL.map(|reason| metrics.refused.with_label_values(&[id, reason.code()])),
             shadow: Rule::ALL.map(|rule| metrics.shadow.with_label_values(&[id, rule.code()])),
+            quirks: Quirk::ALL.map(|quirk| metrics.quirks.with_label_values(&[id, quirk.code()])),
             sessions: BINDS.map(|bind| metrics.sessions.with_label_values(&[id, bind.code()])),
             binds: BIND_RESULTS.map(|result| metrics.binds.with_label_values(&[id, result])),
             accepted: settled("accepted"),
@@ -108,6 +110,11 @@ impl SenderMetrics {
             in_flight: metrics.in_flight.with_label_values(&[id]),
             quota_used: metrics.quota_used.with_label_values(&[id]),
         }
+    }
+
+    /// A tolerance was used.
+    pub fn tolerated(&self, quirk: Quirk) {
+        self.quirks[quirk as usize].inc();
     }
 
     /// The gauge of sessions of a bind type.
@@ -146,19 +153,19 @@ impl SenderMetrics {
 }
 
 impl Tally {
-    /// A submission was read.
-    pub const fn received(&mut self, verb: Verb) {
-        self.received[verb as usize] += 1;
+    /// A submission to so many recipients was read.
+    pub const fn received(&mut self, verb: Verb, recipients: u32) {
+        self.received[verb as usize] += recipients;
     }
 
-    /// A submission goes to the SMSC.
-    pub const fn forwarded(&mut self, verb: Verb) {
-        self.forwarded[verb as usize] += 1;
+    /// A submission to so many recipients goes to the SMSC.
+    pub const fn forwarded(&mut self, verb: Verb, recipients: u32) {
+        self.forwarded[verb as usize] += recipients;
     }
 
-    /// A submission is answered here.
-    pub const fn refused(&mut self, reason: Reason) {
-        self.refused[reason.index()] += 1;
+    /// So many recipients of a submission are refused here.
+    pub const fn refused(&mut self, reason: Reason, recipients: u32) {
+        self.refused[reason.index()] += recipients;
         self.any_refused = true;
     }
 

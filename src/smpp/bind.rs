@@ -4,8 +4,8 @@
 use super::command;
 use super::frame::{HEADER, Header};
 
-/// Longest system_id taken: 16 octets with the NUL (SMPP 3.4 section 4.1.1).
-pub const SYSTEM_ID_MAX: usize = 15;
+/// Longest system_id read. SMPP 3.4 section 4.1.1 allows 15 characters; an account's quirk may allow more.
+pub const SYSTEM_ID_MAX: usize = 63;
 
 /// Which way a session may carry messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,10 +25,12 @@ pub struct Bind {
     pub bind_type: BindType,
     /// Who binds.
     pub system_id: String,
+    /// interface_version; 0x33 where it cannot be read.
+    pub version: u8,
 }
 
 impl Bind {
-    /// Reads a whole frame; `None` if it is no bind or its system_id is no printable ASCII of 1 to 15 characters.
+    /// Reads a whole frame; `None` if it is no bind or its system_id is no printable ASCII of 1 to 63 characters.
     pub fn read(frame: &[u8]) -> Option<Self> {
         let bind_type = BindType::of(Header::read(frame)?.command_id)?;
         let body = frame.get(HEADER..)?;
@@ -37,7 +39,9 @@ impl Bind {
         let system_id = &window[..end];
         let printable = system_id.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ');
         let system_id = printable.then(|| String::from_utf8_lossy(system_id).into_owned())?;
-        Some(Self { bind_type, system_id })
+        // Behind system_id: password, system_type, interface_version.
+        let version = body.split(|octet| *octet == 0).take(3).map(|text| text.len() + 1).sum::<usize>();
+        Some(Self { bind_type, system_id, version: body.get(version).copied().unwrap_or(0x33) })
     }
 }
 

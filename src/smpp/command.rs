@@ -66,10 +66,18 @@ pub mod status {
     pub const ESME_RINVDSTADR: u32 = 0x0B;
     /// Bind failed.
     pub const ESME_RBINDFAIL: u32 = 0x0D;
+    /// cancel_sm failed.
+    pub const ESME_RCANCELFAIL: u32 = 0x11;
     /// replace_sm failed.
     pub const ESME_RREPLACEFAIL: u32 = 0x13;
     /// Message queue full.
     pub const ESME_RMSGQFUL: u32 = 0x14;
+    /// Invalid number of destinations.
+    pub const ESME_RINVNUMDESTS: u32 = 0x33;
+    /// Invalid distribution list name.
+    pub const ESME_RINVDLNAME: u32 = 0x34;
+    /// Invalid destination flag.
+    pub const ESME_RINVDESTFLAG: u32 = 0x40;
     /// Invalid submission with a replace request.
     pub const ESME_RINVSUBREP: u32 = 0x42;
     /// Invalid esm_class.
@@ -96,6 +104,8 @@ pub mod status {
     pub const ESME_ROPTPARNOTALLWD: u32 = 0xC1;
     /// Invalid parameter length.
     pub const ESME_RINVPARLEN: u32 = 0xC2;
+    /// Expected TLV missing.
+    pub const ESME_RMISSINGOPTPARAM: u32 = 0xC3;
     /// Operation recognised but denied to this ESME (5.0).
     pub const ESME_RPROHIBITED: u32 = 0x101;
 

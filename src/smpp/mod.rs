@@ -6,6 +6,8 @@ pub mod bind;
 pub mod coding;
 pub mod command;
 pub mod frame;
+pub mod manage;
+pub mod multi;
 pub mod submission;
 pub mod time;
 pub mod tlv;

@@ -6,7 +6,7 @@
 //! [`Malformed`]: it gets an answer that names the field, and the session goes on.
 
 use rusmpp_core::decode::borrowed::DecodeWithLength;
-use rusmpp_core::pdus::borrowed::SubmitSm;
+use rusmpp_core::pdus::borrowed::{DataSm, SubmitSm};
 
 use super::command::{self, status};
 use super::frame::{HEADER, Header};
@@ -107,56 +107,101 @@ pub struct Malformed {
 }
 
 impl<'a> Submission<'a> {
-    /// Reads one whole frame whose command_id is that of a submission.
+    /// Reads one whole frame that carries a message to one recipient: submit_sm, data_sm.
+    /// (submit_multi: [`super::multi`].)
     pub fn read(frame: &'a [u8]) -> Result<Self, Malformed> {
         let header = Header::read(frame).ok_or(Malformed::new(Field::Body, status::ESME_RINVCMDLEN))?;
         match header.command_id {
             command::SUBMIT_SM => Self::submit_sm(header, &frame[HEADER..]),
+            command::DATA_SM => Self::data_sm(header, &frame[HEADER..]),
+            command::REPLACE_SM => Err(Malformed::new(Field::Operation, status::ESME_RREPLACEFAIL)),
+            command::BROADCAST_SM => Err(Malformed::new(Field::Operation, status::ESME_RPROHIBITED)),
             _ => Err(Malformed::new(Field::Operation, status::ESME_RINVCMDID)),
         }
     }
 
     fn submit_sm(header: Header, body: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Fields { rest: body };
-        let service_type = fields.string(6, Field::ServiceType, status::ESME_RSYSERR)?;
-        let source = fields.address(Field::SourceAddr, status::ESME_RINVSRCADR)?;
-        let destination = fields.address(Field::DestinationAddr, status::ESME_RINVDSTADR)?;
-        let [esm_class, protocol_id, _priority] = fields.octets()?;
-        let schedule = fields.time(Field::ScheduleDeliveryTime, status::ESME_RINVSCHED)?;
-        let validity = fields.time(Field::ValidityPeriod, status::ESME_RINVEXPIRY)?;
-        let [_registered, replace_if_present, data_coding, default_msg_id, sm_length] = fields.octets()?;
-        let short_message = fields.take(usize::from(sm_length))?;
-        let mandatory = body.len() - fields.rest.len();
-        second_reader(&body[..mandatory])?;
-        let tlvs = Tlvs::read(fields.rest).map_err(|error| Malformed::new(Field::Tlvs, error.status()))?;
+        let service_type = fields.service_type()?;
+        let source = fields.address(21, Field::SourceAddr, status::ESME_RINVSRCADR)?;
+        let destination = fields.address(21, Field::DestinationAddr, status::ESME_RINVDSTADR)?;
+        let text = fields.text()?;
+        let mandatory = &body[..body.len() - fields.rest.len()];
+        agree(mandatory, SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()).ok().map(|(_, length)| length))?;
+        text.finish(header, Operation::SubmitSm, service_type, source, destination, fields.rest)
+    }
+
+    fn data_sm(header: Header, body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields { rest: body };
+        let service_type = fields.service_type()?;
+        // Both are longer in data_sm (SMPP 3.4 section 4.7.1); no address that may be used is.
+        let source = fields.address(21, Field::SourceAddr, status::ESME_RINVSRCADR)?;
+        let destination = fields.address(21, Field::DestinationAddr, status::ESME_RINVDSTADR)?;
+        let [esm_class, _registered, data_coding] = fields.octets()?;
+        let mandatory = &body[..body.len() - fields.rest.len()];
+        agree(mandatory, DataSm::<'_, 0>::decode(mandatory, mandatory.len()).ok().map(|(_, length)| length))?;
+        let text = TextFields { esm_class, data_coding, ..TextFields::default() };
+        let submission = text.finish(header, Operation::DataSm, service_type, source, destination, fields.rest)?;
+        match submission.tlvs.get(tag::MESSAGE_PAYLOAD) {
+            Some(_) => Ok(submission),
+            None => Err(Malformed::new(Field::Tlvs, status::ESME_RMISSINGOPTPARAM)),
+        }
+    }
+}
+
+/// What submit_sm and submit_multi have in common behind their addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TextFields<'a> {
+    esm_class: u8,
+    protocol_id: u8,
+    schedule: &'a [u8],
+    validity: &'a [u8],
+    replace_if_present: u8,
+    data_coding: u8,
+    default_msg_id: u8,
+    short_message: &'a [u8],
+}
+
+impl<'a> TextFields<'a> {
+    /// The whole submission, with the TLVs that follow.
+    pub(super) fn finish(
+        self,
+        header: Header,
+        operation: Operation,
+        service_type: &'a [u8],
+        source: Address<'a>,
+        destination: Address<'a>,
+        tlvs: &'a [u8],
+    ) -> Result<Submission<'a>, Malformed> {
+        let tlvs = Tlvs::read(tlvs).map_err(|error| Malformed::new(Field::Tlvs, error.status()))?;
         let payload = tlvs.get(tag::MESSAGE_PAYLOAD);
-        let octets = if short_message.is_empty() { payload.unwrap_or_default() } else { short_message };
-        Ok(Self {
-            operation: Operation::SubmitSm,
+        let octets = if self.short_message.is_empty() { payload.unwrap_or_default() } else { self.short_message };
+        Ok(Submission {
+            operation,
             sequence: header.sequence,
             service_type,
             source,
             destination,
-            esm_class,
-            protocol_id,
-            schedule,
-            validity,
-            replace_if_present,
-            data_coding,
-            default_msg_id,
-            user_data: UserData::read(octets, esm_class & 0x40 != 0, &tlvs),
-            two_texts: payload.is_some() && !short_message.is_empty(),
+            esm_class: self.esm_class,
+            protocol_id: self.protocol_id,
+            schedule: self.schedule,
+            validity: self.validity,
+            replace_if_present: self.replace_if_present,
+            data_coding: self.data_coding,
+            default_msg_id: self.default_msg_id,
+            user_data: UserData::read(octets, self.esm_class & 0x40 != 0, &tlvs),
+            two_texts: payload.is_some() && !self.short_message.is_empty(),
             tlvs,
         })
     }
 }
 
-/// rusmpp reads the mandatory part by itself and must end where we ended.
-fn second_reader(mandatory: &[u8]) -> Result<(), Malformed> {
-    match SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()) {
-        Ok((_, length)) if length == mandatory.len() => Ok(()),
-        _ => Err(Malformed::new(Field::Body, status::ESME_RSUBMITFAIL)),
+/// rusmpp has read the mandatory part by itself and must have ended where we ended.
+pub(super) fn agree(mandatory: &[u8], theirs: Option<usize>) -> Result<(), Malformed> {
+    if theirs == Some(mandatory.len()) {
+        return Ok(());
     }
+    Err(Malformed::new(Field::Body, status::ESME_RSUBMITFAIL))
 }
 
 impl Operation {
@@ -173,25 +218,26 @@ impl Operation {
 }
 
 impl Malformed {
-    const fn new(field: Field, status: u32) -> Self {
+    pub(super) const fn new(field: Field, status: u32) -> Self {
         Self { field, status }
     }
 }
 
 /// What has not been read yet of a body.
-struct Fields<'a> {
-    rest: &'a [u8],
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) =
             self.rest.split_at_checked(length).ok_or(Malformed::new(Field::ShortMessage, status::ESME_RINVMSGLEN))?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn octets<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(super) fn octets<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (taken, rest) =
             self.rest.split_first_chunk().ok_or(Malformed::new(Field::Body, status::ESME_RINVCMDLEN))?;
         self.rest = rest;
@@ -199,7 +245,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A C-octet string of at most `max` octets with its NUL, printable or not but ASCII.
-    fn string(&mut self, max: usize, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
+    pub(super) fn string(&mut self, max: usize, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
         let window = &self.rest[..self.rest.len().min(max)];
         let end = window.iter().position(|octet| *octet == 0).ok_or(Malformed::new(field, status))?;
         let text = &window[..end];
@@ -210,13 +256,36 @@ impl<'a> Fields<'a> {
         Ok(text)
     }
 
-    fn address(&mut self, field: Field, status: u32) -> Result<Address<'a>, Malformed> {
+    pub(super) fn service_type(&mut self) -> Result<&'a [u8], Malformed> {
+        self.string(6, Field::ServiceType, status::ESME_RSYSERR)
+    }
+
+    pub(super) fn address(&mut self, max: usize, field: Field, status: u32) -> Result<Address<'a>, Malformed> {
         let [ton, npi] = self.octets()?;
-        Ok(Address { ton, npi, digits: self.string(21, field, status)? })
+        Ok(Address { ton, npi, digits: self.string(max, field, status)? })
     }
 
     fn time(&mut self, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
         let text = self.string(17, field, status)?;
         if text.is_empty() || text.len() == 16 { Ok(text) } else { Err(Malformed::new(field, status)) }
+    }
+
+    /// From esm_class to short_message.
+    pub(super) fn text(&mut self) -> Result<TextFields<'a>, Malformed> {
+        let [esm_class, protocol_id, _priority] = self.octets()?;
+        let schedule = self.time(Field::ScheduleDeliveryTime, status::ESME_RINVSCHED)?;
+        let validity = self.time(Field::ValidityPeriod, status::ESME_RINVEXPIRY)?;
+        let [_registered, replace_if_present, data_coding, default_msg_id, sm_length] = self.octets()?;
+        let short_message = self.take(usize::from(sm_length))?;
+        Ok(TextFields {
+            esm_class,
+            protocol_id,
+            schedule,
+            validity,
+            replace_if_present,
+            data_coding,
+            default_msg_id,
+            short_message,
+        })
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use smsluice::sim::submit::SubmitSpec;
+
 use crate::stand::{Setup, Stand, good, hefei, verdict};
 
 /// Writes octets on a fresh connection and reads until the gateway closes it.
@@ -183,4 +185,34 @@ async fn random_octets_never_stop_the_gateway() {
     assert_eq!(found, "pass");
     assert_eq!(stand.smsc.stats().protocol_errors, 0, "the SMSC saw whole PDUs only");
     stand.assert_conserved();
+}
+
+#[tokio::test]
+async fn a_sender_that_does_not_read_is_held_back_and_harms_nobody() {
+    let stand = Stand::open().await;
+    let mut other = stand.bind("hefei2").await;
+    let (mut deaf, _) = stand.bind("hefei").await.into_parts();
+    let refused = SubmitSpec::new("999", &hefei(1), "x").submit_sm(1).repeat(200);
+    let mut written = 0_usize;
+    while let Ok(done) = tokio::time::timeout(Duration::from_millis(500), deaf.write_all(&refused)).await {
+        done.expect("written");
+        written += refused.len();
+        assert!(written < 256 << 20, "what nobody reads must not be taken without end");
+    }
+    assert_eq!(verdict(&stand, &mut other, "hefei2", &good(&hefei(2))).await.0, "pass");
+    assert!(stand.metric(r#"smsluice_sessions{account="hefei",bind="trx"}"#) == 1);
+}
+
+#[tokio::test]
+async fn an_smsc_that_does_not_answer_bounds_what_is_in_flight() {
+    let stand = Stand::new(Setup { change: |plan| plan.proxy.max_in_flight = 50, ..Setup::default() }).await;
+    stand.smsc.change(|behaviour| behaviour.silent = 1.0);
+    let (mut eager, _) = stand.bind("hefei").await.into_parts();
+    for n in 0..400u32 {
+        eager.write_all(&good(&hefei(u64::from(n))).submit_sm(n + 1)).await.expect("written");
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let seen = stand.smsc.stats().submissions();
+    assert!((50..400).contains(&seen), "{seen} of 400 went on"); // the limit and at most what one read brought
 }

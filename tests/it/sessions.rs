@@ -113,19 +113,6 @@ async fn a_receiver_may_not_submit_and_a_second_bind_is_refused() {
 }
 
 #[tokio::test]
-async fn operations_that_are_not_judged_yet_are_refused_not_passed() {
-    let stand = Stand::open().await;
-    let mut esme = stand.bind("hefei").await;
-    let spec = good(&hefei(1));
-    for octets in [spec.data_sm(70), spec.submit_multi(&[&hefei(1), &hefei(2)], 71), spec.replace_sm("1", 72)] {
-        let sequence = u32::from_be_bytes([octets[12], octets[13], octets[14], octets[15]]);
-        let answer = esme.request(sequence, &octets).await.expect("answered");
-        assert_ne!(answer.status, 0);
-    }
-    assert_eq!(stand.smsc.stats().submissions(), 0);
-}
-
-#[tokio::test]
 async fn a_stop_waits_for_answers_and_takes_leave() {
     let stand = Stand::new(Setup::default()).await;
     stand.smsc.change(|behaviour| behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(300)));
@@ -144,4 +131,48 @@ async fn a_stop_waits_for_answers_and_takes_leave() {
     assert_eq!(commands.first(), Some(&0x8000_0004), "the answer in flight arrives");
     assert!(commands.contains(&0x06), "then an unbind: {commands:x?}");
     assert_eq!(smsc.stats().received["unbind"], 1);
+}
+
+/// What sloppy senders do, each refused without its quirk and counted with it.
+#[tokio::test]
+async fn quirks_are_narrow_and_counted() {
+    const LONG: &str = "a-system-id-of-more-than-15";
+    let stand = Stand::new(Setup {
+        accounts: vec![
+            ("system_id = \"hefei2\"", "system_id = \"hefei2\"\nquirks = [\"trailing_zeros\", \"local_offset00\"]"),
+            ("system_id = \"slow\"", "system_id = \"a-system-id-of-more-than-15\"\nquirks = [\"long_system_id\"]"),
+        ],
+        ..Setup::default()
+    })
+    .await;
+    let (mut strict, mut sloppy) = (stand.bind("hefei").await, stand.bind("hefei2").await);
+    let zeros = |n: u64, sequence: u32, octets: usize| {
+        let mut frame = good(&hefei(n)).submit_sm(sequence);
+        frame.extend(std::iter::repeat_n(0, octets));
+        let length = frame.len() as u32;
+        frame[..4].copy_from_slice(&length.to_be_bytes());
+        frame
+    };
+    assert_eq!(strict.request(50, &zeros(1, 50, 3)).await.expect("answered").status, 0xC0);
+    assert_eq!(sloppy.request(50, &zeros(1, 50, 3)).await.expect("answered").status, 0);
+    let scheduled = good(&hefei(3)).at("261124143000000+"); // 14:30 as meant, 22:30 by the book
+    assert_eq!(strict.submit(&scheduled).await.expect("answered").status, 0x61);
+    assert_eq!(sloppy.submit(&scheduled).await.expect("answered").status, 0);
+    assert!(stand.smsc.entries().iter().any(|entry| entry.octets == zeros(1, 50, 3)), "octet for octet all the same");
+    stand.bind(LONG).await;
+    for (account, quirk) in [("hefei2", "trailing_zeros"), ("hefei2", "local_offset00"), (LONG, "long_system_id")] {
+        let series = format!(r#"smsluice_quirks_total{{account="{account}",quirk="{quirk}"}}"#);
+        assert_eq!(stand.metric(&series), 1, "{quirk}");
+    }
+}
+
+#[tokio::test]
+async fn connections_are_bounded_by_address_and_in_all() {
+    let stand = Stand::new(Setup { change: |plan| plan.proxy.max_per_address = 2, ..Setup::default() }).await;
+    let first = stand.bind("hefei").await;
+    let _second = stand.bind("hefei2").await;
+    let third = Esme::connect(stand.gateway.smpp, BindType::Transceiver, "fuyang", "x", 0x34).await;
+    assert!(third.is_err(), "closed unanswered");
+    first.unbind().await.expect("unbound");
+    stand.bind_soon("fuyang").await;
 }

@@ -102,6 +102,18 @@ impl Stand {
         panic!("{system_id} is refused")
     }
 
+    /// Binds as soon as there is room.
+    pub(crate) async fn bind_soon(&self, system_id: &str) -> Esme {
+        for _ in 0..200 {
+            let bound = Esme::connect(self.gateway.smpp, BindType::Transceiver, system_id, "secret", 0x34).await;
+            if let Ok(esme) = bound {
+                return esme;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no room for {system_id}");
+    }
+
     /// Stops the gateway and starts another on the same ledger and SMSC.
     pub(crate) async fn restart(self) -> Self {
         let Self { smsc, gateway, clock, folder } = self;

@@ -12,12 +12,16 @@ use crate::config;
 use crate::domain::{Clock, LocalTime, Moment};
 use crate::policy::{self, Account, Ruleset};
 use crate::sim::SubmitSpec;
-use crate::smpp::command;
+use crate::smpp::command::{self, status};
 use crate::smpp::frame::{Cut, MAX_PDU};
-use crate::smpp::{Header, Submission};
+use crate::smpp::multi::Multi;
+use crate::smpp::submission::{Field, Malformed};
+use crate::smpp::{Address, Header, Submission};
 
 use report::Report;
 
+/// UCS-2 characters that a `message_payload` holds.
+const TEXT_MAX: usize = 32_767;
 /// Wrong use of the command.
 const USAGE: u8 = 2;
 /// The account does not exist.
@@ -40,7 +44,7 @@ const INVALID: u8 = 7;
   smsluice explain --account hf6202 --pdu '00000040 00000004 ...' --json
 
 A number given as `-` is read from standard input and so stays out of the shell's history;
-numbers are shown masked. --text travels in UCS-2 (data_coding 8); for anything else give --pdu.
+numbers are shown masked. A submit_multi is told recipient by recipient. --text travels in UCS-2 (data_coding 8); for anything else give --pdu.
 
 Exit codes: 0 done, the verdict is in the output; 2 usage, 5 no such account,
 7 the configuration does not validate.")]
@@ -72,7 +76,7 @@ pub struct Args {
     /// `schedule_delivery_time`: 16 characters as in the PDU, or a time as for --at
     #[arg(long, value_name = "TIME", conflicts_with = "pdu")]
     schedule: Option<String>,
-    /// Print one JSON object
+    /// Print JSON: one object, or for a `submit_multi` one for each recipient
     #[arg(long)]
     json: bool,
     /// zh or en; from LANG by default
@@ -110,16 +114,53 @@ fn explained(args: &Args, chinese: bool, input: &mut dyn std::io::Read) -> Resul
     let rules = config::load(&args.config, now).map_err(invalid)?.ruleset;
     let account = rules.account(&args.account).ok_or_else(|| not_found(&rules, &args.account))?;
     let frame = frame(args, input)?;
-    let report = judge(&rules, account, &frame, args.at.unwrap_or(now));
-    Ok(if args.json { report.json() } else { report.text(chinese) })
+    let asked = Asked { rules: &rules, account, at: args.at.unwrap_or(now) };
+    if Header::read(&frame).is_some_and(|header| header.command_id == command::SUBMIT_MULTI) {
+        let reports = asked.about_many(&frame);
+        let texts: Vec<String> = reports.iter().map(|report| report.text(chinese)).collect();
+        return Ok(if args.json { json(&reports) } else { texts.join("\n") });
+    }
+    let report = asked.about(&frame);
+    Ok(if args.json { json(&report) } else { report.text(chinese) })
+}
+
+/// Who sends under which rules, and when.
+struct Asked<'a> {
+    rules: &'a Ruleset,
+    account: &'a Account,
+    at: Moment,
 }
 
 /// The same two steps as on the wire: the frame is read, what was read is judged.
-fn judge(rules: &Ruleset, account: &Account, frame: &[u8], at: Moment) -> Report {
-    match Submission::read(frame) {
-        Ok(submission) => Report::of(rules, account, &policy::explain(rules, account, &submission, at)),
-        Err(fault) => Report::malformed(rules, account, &policy::decide::malformed(account, fault, at), fault),
+impl Asked<'_> {
+    fn about(&self, frame: &[u8]) -> Report {
+        Submission::read(frame).map_or_else(|fault| self.malformed(fault), |submission| self.judged(&submission))
     }
+
+    /// One report for each recipient.
+    fn about_many(&self, frame: &[u8]) -> Vec<Report> {
+        let multi = match Multi::read(frame) {
+            Ok(multi) => multi,
+            Err(fault) => return vec![self.malformed(fault)],
+        };
+        let list = Malformed { field: Field::Operation, status: status::ESME_RCNTSUBDL };
+        let recipients = multi.destinations.iter().map(|destination| destination.address);
+        let report = |to: Option<Address<'_>>| to.map_or_else(|| self.malformed(list), |to| self.judged(&multi.to(to)));
+        recipients.map(report).collect()
+    }
+
+    fn judged(&self, submission: &Submission<'_>) -> Report {
+        Report::of(self.rules, self.account, &policy::explain(self.rules, self.account, submission, self.at))
+    }
+
+    fn malformed(&self, fault: Malformed) -> Report {
+        let verdict = policy::decide::malformed(self.account, fault, self.at);
+        Report::malformed(self.rules, self.account, &verdict, fault)
+    }
+}
+
+fn json(told: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(told).map_or_else(|error| error.to_string(), |text| text + "\n")
 }
 
 /// The octets that would arrive.
@@ -134,6 +175,9 @@ fn frame(args: &Args, input: &mut dyn std::io::Read) -> Result<Vec<u8>, Failure>
         if value.len() > 20 || value.contains('\0') {
             return Err(usage(format!("{option}: an address has at most 20 characters")));
         }
+    }
+    if given(&args.text).encode_utf16().count() > TEXT_MAX {
+        return Err(usage("--text: no PDU holds that many characters"));
     }
     let schedule = given(&args.schedule);
     let schedule = Moment::parse(&schedule).map_or(schedule, absolute);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::policy::decide::rule_of;
 use crate::policy::explain::{Detail, Explanation, Outcome, Step};
 use crate::policy::regions::City;
 use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
@@ -13,7 +14,7 @@ use crate::smpp::submission::Malformed;
 /// The rules that only the ledger can answer.
 const STATEFUL: [Rule; 4] = [Rule::Spread, Rule::Once, Rule::Quota, Rule::Rate];
 
-/// Everything that is told; the JSON shape is stable.
+/// Everything that is told of one recipient; the JSON shape is stable.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     verdict: &'static str,
@@ -45,6 +46,8 @@ struct Told {
     code: u32,
     status: &'static str,
     persistence: &'static str,
+    #[serde(skip)]
+    persistence_zh: &'static str,
     message: Detail,
     also: Vec<&'static str>,
 }
@@ -77,22 +80,23 @@ impl Report {
         }
     }
 
-    /// Of octets that are no readable submission: no rule but `decode` is asked.
+    /// Of octets that are no readable submission: one rule is asked and no other.
     pub(super) fn malformed(
         rules: &Ruleset,
         account: &Account,
         verdict: &Result<Permit, Refusal>,
         fault: Malformed,
     ) -> Self {
-        let mode = account.modes.get(Rule::Decode);
+        let rule = rule_of(fault);
+        let mode = account.modes.get(rule);
         let name = status::name(fault.status);
         let reasons = match verdict {
             Ok(permit) => permit.observed(),
             Err(refusal) => refusal.reasons(),
         };
         let line = Line {
-            rule: Rule::Decode.code(),
-            clause: Rule::Decode.clauses(),
+            rule: rule.code(),
+            clause: rule.clauses(),
             mode,
             result: match mode {
                 Mode::Off => Outcome::Skip,
@@ -103,8 +107,11 @@ impl Report {
             reasons: codes(reasons),
             noted: Vec::new(),
             detail: Detail {
-                english: format!("the PDU cannot be read: {:?}, {name}; no other rule is asked", fault.field),
-                chinese: format!("PDU 无法解读:{:?},{name};其余规则不再判断", fault.field),
+                english: format!(
+                    "not readable as a message to known recipients: {:?}, {name}; no other rule is asked",
+                    fault.field
+                ),
+                chinese: format!("无法解读为发给明确用户的短信:{:?},{name};其余规则不再判断", fault.field),
             },
         };
         Self { rules: vec![line], ..Self::new(rules, account, verdict) }
@@ -130,11 +137,6 @@ impl Report {
             rules: Vec::new(),
             city_names: None,
         }
-    }
-
-    /// One JSON object.
-    pub(super) fn json(&self) -> String {
-        serde_json::to_string_pretty(self).map_or_else(|error| error.to_string(), |text| text + "\n")
     }
 
     /// For people.
@@ -178,7 +180,8 @@ impl Report {
                 )
             ),
             Some(told) => {
-                let Told { reason, clause, code, status, persistence, message, .. } = told;
+                let Told { reason, clause, code, status, message, .. } = told;
+                let persistence = say(told.persistence_zh, told.persistence);
                 let (word, article) = (say("拒绝", "refuse"), say("条款", "clause"));
                 let message = if chinese { &message.chinese } else { &message.english };
                 writeln!(
@@ -212,6 +215,7 @@ impl Told {
             code,
             status: status::name(code),
             persistence: reason.persistence().code(),
+            persistence_zh: reason.persistence().chinese(),
             message: Detail { english: reason.english().to_owned(), chinese: reason.chinese().to_owned() },
             also: codes(also),
         }

@@ -7,16 +7,20 @@ use super::*;
 const GOOD: &str = "新营业厅开业。合肥移动 询10086";
 const HEFEI: &str = "13855100001";
 
+#[derive(clap::Parser)]
+struct Whole {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn parse(config: &str, more: &[&str]) -> Args {
+    let first = ["explain", "--config", config, "--now", "2026-11-24T09:30:00+08:00"];
+    <Whole as clap::Parser>::parse_from(first.iter().chain(more)).args
+}
+
 /// What the command prints under the shipped configuration, half past nine of a working day.
 fn run(more: &[&str], input: &str) -> Result<String, Failure> {
-    #[derive(clap::Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
-    let first = ["explain", "--config", shipped, "--now", "2026-11-24T09:30:00+08:00"];
-    let args = <Whole as clap::Parser>::parse_from(first.iter().chain(more)).args;
+    let args = parse(concat!(env!("CARGO_MANIFEST_DIR"), "/config"), more);
     let chinese = args.lang.as_deref() == Some("zh");
     explained(&args, chinese, &mut input.as_bytes())
 }
@@ -75,7 +79,7 @@ fn a_refusal_names_reason_clause_status_and_what_else() {
     assert!(text.starts_with(expected), "{text}");
     assert!(text.contains("\nhours       7.5             enforce refuse       night: "), "{text}");
     let text = said("请到就近的移动营业厅办理", &[&["--lang", "zh"], &at_night[..]].concat());
-    assert!(text.starts_with("结论  拒绝 no_signature [条款 4.3] 0x45 ESME_RSUBMITFAIL"), "{text}");
+    assert!(text.starts_with("结论  拒绝 no_signature [条款 4.3] 0x45 ESME_RSUBMITFAIL, 永久: "), "{text}");
     assert!(text.contains("落款既无“移动”字样也无当地咨询电话\n另有  night\n"), "{text}");
 }
 
@@ -111,8 +115,8 @@ fn a_number_and_a_pdu_may_come_from_standard_input() {
     let number = ["--account", "hf6202", "--from", "6202055101", "--to", "-", "--text", GOOD, "--lang", "en"];
     assert!(run(&number, "+8613855100001\n").expect("explained").contains("138****0001"));
     let pdu = SubmitSpec::new("6202055101", HEFEI, GOOD).submit_sm(7);
-    let hex: String = pdu.iter().map(|octet| format!("{octet:02x} ")).collect();
-    let text = run(&["--account", "hf6202", "--pdu", "-", "--lang", "en"], &hex).expect("explained");
+    let hex: Vec<String> = pdu.iter().map(|octet| format!("{octet:02x}")).collect();
+    let text = run(&["--account", "hf6202", "--pdu", "-", "--lang", "en"], &hex.join(" ")).expect("explained");
     assert!(text.starts_with("verdict   permit"), "{text}");
 }
 
@@ -127,13 +131,20 @@ fn wrong_use_has_its_own_exit_codes() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
-    let args = ["--config", path.as_str()];
-    #[derive(clap::Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
-    let given = ["explain", "--account", "hf6202", "--pdu", "00"].iter().chain(&args);
-    let args = <Whole as clap::Parser>::parse_from(given).args;
+    let args = parse(&path, &["--account", "hf6202", "--pdu", "00"]);
     assert_eq!(explained(&args, false, &mut std::io::empty()).map_err(|failure| failure.code), Err(INVALID));
+}
+
+#[test]
+fn a_submit_multi_is_told_recipient_by_recipient() {
+    let pdu = SubmitSpec::new("6202055101", HEFEI, GOOD).submit_multi(&[HEFEI, "13955300001"], 7);
+    let hex: Vec<String> = pdu.iter().map(|octet| format!("{octet:02x}")).collect();
+    let told = run(&["--account", "hf6202", "--pdu", "-", "--json"], &hex.join("")).expect("explained");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told[0]["verdict"], &told[1]["reason"]), (&"permit".into(), &"other_city".into()));
+    let pdu = SubmitSpec::new("6202055101", HEFEI, GOOD).replace_sm("1", 7);
+    let hex: Vec<String> = pdu.iter().map(|octet| format!("{octet:02x}")).collect();
+    let text = run(&["--account", "hf6202", "--pdu", "-", "--lang", "en"], &hex.join("")).expect("explained");
+    assert!(text.starts_with("verdict   refuse operation_denied [clause 2.4] 0x13 ESME_RREPLACEFAIL"), "{text}");
+    assert!(text.contains("\noperation   2.4             enforce refuse"), "{text}");
 }

@@ -87,6 +87,13 @@ pub const ACCOUNT: &[Key] = &[
         "允许接入的网段,必填",
     ),
     key(
+        "quirks",
+        List("trailing_zeros, local_offset00 or long_system_id"),
+        "section 4",
+        "what is tolerated of its software, each counted when used",
+        "对该账号软件的容忍项,逐项计数",
+    ),
+    key(
         "dc0",
         OneOf(&["gsm7", "latin1", "gbk"]),
         "4.1",

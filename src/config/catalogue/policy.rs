@@ -288,6 +288,13 @@ pub const POLICY: &[Key] = &[
         "另行放行的 TLV 标签",
     ),
     key(
+        "multi.mode",
+        OneOf(&["filter", "reject_all"]),
+        "section 4",
+        "a submit_multi of which some recipients are refused: goes on without them, or is refused whole",
+        "部分号码被拒的群发请求:剔除后转发,或整体拒绝",
+    ),
+    key(
         "exempt.rules",
         List("rule"),
         "2.4, A-20",

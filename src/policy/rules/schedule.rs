@@ -86,7 +86,7 @@ fn end_of_validity(case: &Case<'_>) -> Result<Option<Moment>, crate::smpp::time:
     }
     Ok(Time::parse(case.submission.validity)?.map(|time| match time {
         Time::Relative(period) => period.after(case.now),
-        Time::Absolute(time) => match case.rules.switches.schedule.zero_offset {
+        Time::Absolute(time) => match case.account.zero_offset(&case.rules.switches) {
             ZeroOffset::Local if time.has_zero_offset() => time.as_local(),
             _ => time.moment(),
         },

@@ -47,6 +47,8 @@ pub struct Switches {
     pub encoding: EncodingSwitches,
     /// TLVs, section 4.
     pub tlv: TlvSwitches,
+    /// submit_multi, section 4.
+    pub multi: MultiSwitches,
     /// The exempt class, A-20.
     pub exempt: ExemptSwitches,
     /// command_status per reason code, where the site's senders need another.
@@ -412,6 +414,25 @@ pub enum UnknownTlv {
     Pass,
     /// Refused.
     Refuse,
+}
+
+/// submit_multi, section 4.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MultiSwitches {
+    /// What becomes of a submit_multi of which some recipients are refused.
+    pub mode: MultiMode,
+}
+
+/// What becomes of a submit_multi of which some recipients are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MultiMode {
+    /// It goes on without them; they come back in unsuccess_sme.
+    #[default]
+    Filter,
+    /// It is refused as a whole.
+    RejectAll,
 }
 
 ///

@@ -1,0 +1,227 @@
+//! What reservations cost: taken and made durable in batches, replayed after a
+//! restart, and in memory.
+//!
+//! ```text
+//! cargo bench --bench ledger            # about a minute
+//! cargo bench --bench ledger -- --full  # ten million rows, sixty million slots
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smsluice::config::load_with_env;
+use smsluice::domain::{Clock, Moment, Ticker};
+use smsluice::ledger::{Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled};
+use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
+use smsluice::record::Metrics;
+use smsluice::sim::submit::SubmitSpec;
+use smsluice::smpp::Submission;
+use smsluice::traffic::Throttle;
+
+const ACCOUNT: &str = "p1258";
+const TEXT: &str = "您的话费账单已经生成，详询10086。安徽移动";
+const NOW: &str = "2026-11-24T09:30:00+08:00";
+/// Messages of a batch where the batch is not what is measured.
+const BATCH: u64 = 500;
+/// Reservations of one measurement, and its longest time.
+const RESERVATIONS: u64 = 400_000;
+const TIME: Duration = Duration::from_secs(1);
+
+/// The shipped policy; quota and rate are out of the way.
+#[derive(Clone)]
+struct Site {
+    rules: Arc<Ruleset>,
+    segments: Vec<u64>,
+    now: Moment,
+}
+
+/// A ledger under measurement.
+struct Bench<'a> {
+    site: &'a Site,
+    ledger: Arc<Ledger>,
+    scopes: Scopes,
+    throttle: Throttle,
+    ticker: Ticker,
+    recovered: Recovered,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if !has("--bench") {
+        println!("nothing is measured under test: run `cargo bench --bench ledger`");
+        return ExitCode::SUCCESS;
+    }
+    let site = Site::new("enforce");
+    // First, while the process has no memory to use again.
+    println!("## Memory\n\n| slots | octets a slot | longest batch of {BATCH} ms |\n|---|---|---|");
+    memory(&Site::new("off"), if has("--full") { 60_000_000 } else { 10_000_000 });
+    println!("\n## Reservations per second\n");
+    println!("| durability | batch | 1 task | 2 tasks |\n|---|---|---|---|");
+    for durability in [Durability::Process, Durability::Power] {
+        for batch in [1, 10, 100, 500] {
+            let [one, two] = [1, 2].map(|tasks| reserve(&site, durability, batch, tasks));
+            println!("| {durability:?} | {batch} | {one:.0} | {two:.0} |");
+        }
+    }
+    println!("\n## Restart\n\n| reservations, all settled | journal MiB | open ms |\n|---|---|---|");
+    for rows in [1_000_000, 10_000_000].into_iter().filter(|rows| *rows <= 1_000_000 || has("--full")) {
+        restart(&site, rows);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Tasks that reserve and wait as sessions do, each on a thread where there are that many.
+fn reserve(site: &Site, durability: Durability, batch: u64, tasks: u64) -> f64 {
+    let folder = folder();
+    let bench = Bench::open(site, folder.path(), durability);
+    bench.ledger.start().expect("threads");
+    let permits: Vec<Vec<Permit>> =
+        (0..tasks).map(|task| site.permits(task * RESERVATIONS..(task + 1) * RESERVATIONS).collect()).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    let began = Instant::now();
+    let done: usize = std::thread::scope(|scope| {
+        let run = |permits: &[Permit]| {
+            let mut done = 0;
+            for permits in permits.chunks(batch as usize) {
+                runtime.block_on(bench.durably(permits));
+                done += permits.len();
+                if began.elapsed() > TIME {
+                    break;
+                }
+            }
+            done
+        };
+        let threads: Vec<_> = permits.iter().map(|permits| scope.spawn(move || run(permits))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    let rate = done as f64 / began.elapsed().as_secs_f64();
+    bench.ledger.close();
+    rate
+}
+
+/// Writes a day of settled reservations and opens it again.
+fn restart(site: &Site, rows: u64) {
+    let folder = folder();
+    let bench = Bench::open(site, folder.path(), Durability::Process);
+    bench.ledger.start().expect("threads");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for from in (0..rows).step_by(BATCH as usize) {
+        let permits: Vec<Permit> = site.permits(from..from + BATCH).collect();
+        let mut records = Batch::default();
+        for reservation in runtime.block_on(bench.durably(&permits)) {
+            bench.ledger.settle(&reservation, Settled::Accepted, &site.rules.switches, &mut records);
+        }
+        bench.ledger.note(&mut records);
+    }
+    bench.ledger.close();
+    drop(bench);
+    // The housekeeping thread looks once a second whether its ledger is still there.
+    std::thread::sleep(Duration::from_millis(1500));
+    let octets: u64 = std::fs::read_dir(folder.path()).expect("readable").flatten().map(|file| size(&file)).sum();
+    // Later than the window of the spread rule, as most of a day is.
+    let later = Site { now: site.now.plus(Duration::from_secs(3600)), ..site.clone() };
+    let recovered = Bench::open(&later, folder.path(), Durability::Process).recovered;
+    assert_eq!((recovered.reservations, recovered.slots, recovered.unknown), (rows, rows, 0));
+    println!("| {rows} | {} | {} |", octets >> 20, recovered.elapsed.as_millis());
+}
+
+/// Takes slots without writing them down, and looks at the process's memory.
+fn memory(site: &Site, most: u64) {
+    let folder = folder();
+    let bench = Bench::open(site, folder.path(), Durability::Process);
+    bench.take(&site.permits(0..BATCH).collect::<Vec<_>>(), &mut Batch::default());
+    let (before, mut longest) = (resident(), Duration::ZERO);
+    for from in (BATCH..most).step_by(BATCH as usize) {
+        let permits: Vec<Permit> = site.permits(from..from + BATCH).collect();
+        let began = Instant::now();
+        bench.take(&permits, &mut Batch::default());
+        longest = longest.max(began.elapsed());
+        let slots = from + BATCH;
+        if [1_000_000, 10_000_000, 60_000_000].contains(&slots) {
+            let octets = (resident() - before) as f64 / slots as f64;
+            println!("| {slots} | {octets:.1} | {:.1} |", longest.as_secs_f64() * 1e3);
+        }
+    }
+}
+
+impl Site {
+    fn new(spread: &str) -> Self {
+        let now = Moment::parse(NOW).expect("valid");
+        let environment = BTreeMap::from(
+            [("QUOTA__USERS", "1000000000"), ("SPREAD__LIMIT", "10000"), ("MODE__SPREAD", spread)]
+                .map(|(key, value)| (format!("SMSLUICE__{key}"), value.to_owned())),
+        );
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let rules = load_with_env(&folder, &environment, now).expect("the shipped configuration loads").ruleset;
+        let table = std::fs::read_to_string(folder.join("segments.csv")).expect("shipped");
+        let own = table.lines().filter(|row| row.contains(",cmcc,"));
+        let segments = own.filter_map(|row| row.split(',').next()?.parse().ok()).collect();
+        Self { rules: Arc::new(rules), segments, now }
+    }
+
+    /// Permits for different subscribers, one segment after another.
+    fn permits(&self, which: std::ops::Range<u64>) -> impl Iterator<Item = Permit> {
+        let account = self.rules.account(ACCOUNT).expect("shipped");
+        let (mut scratch, segments) = (Scratch::default(), self.segments.len() as u64);
+        let mut spec = SubmitSpec::new("1258", "", TEXT);
+        which.map(move |index| {
+            let (round, at) = (index / segments, index % segments);
+            spec.destination = (self.segments[at as usize] * 10_000 + round * 7_919 % 10_000).to_string();
+            let frame = spec.submit_sm(1);
+            let submission = Submission::read(&frame).expect("sound");
+            decide::decide(&self.rules, account, &submission, self.now, &mut scratch).expect("permitted")
+        })
+    }
+}
+
+impl<'a> Bench<'a> {
+    fn open(site: &'a Site, folder: &Path, durability: Durability) -> Self {
+        let ticker = Ticker::new(Clock::starting_at(site.now));
+        let settings = LedgerSettings { path: folder.to_owned(), durability };
+        let metrics = Arc::new(Metrics::new().expect("sound"));
+        let (ledger, recovered) =
+            Ledger::open(settings, &site.rules.switches, ticker.clone(), metrics).expect("an own folder");
+        let account = site.rules.account(ACCOUNT).expect("shipped");
+        let scopes = ledger.scopes(&site.rules).expect("writable")[account.id.0 as usize];
+        let throttle = Throttle::new(Rate { per_second: u32::MAX, burst: u32::MAX }, ticker.clone());
+        Self { site, ledger, scopes, throttle, ticker, recovered }
+    }
+
+    fn take(&self, permits: &[Permit], batch: &mut Batch) -> Vec<Reservation> {
+        let claim = Claim {
+            account: self.site.rules.account(ACCOUNT).expect("shipped"),
+            scopes: self.scopes,
+            throttle: &self.throttle,
+            rules: &self.site.rules,
+            tick: self.ticker.tick(),
+        };
+        permits.iter().map(|permit| self.ledger.reserve(&claim, permit, batch).expect("free")).collect()
+    }
+
+    async fn durably(&self, permits: &[Permit]) -> Vec<Reservation> {
+        let mut batch = Batch::default();
+        let mut reservations = self.take(permits, &mut batch);
+        self.ledger.durable(&mut batch, reservations.iter_mut()).await.expect("a sound disk");
+        reservations
+    }
+}
+
+/// Beside the build and not in /tmp, which may be no disk.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("writable")
+}
+
+fn size(file: &std::fs::DirEntry) -> u64 {
+    file.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// Resident octets of this process.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() * 1024
+}
