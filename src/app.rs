@@ -88,6 +88,7 @@ impl Plan {
                 response_timeout: settings.smsc.response_timeout,
                 session_init_timeout: settings.listen.session_init_timeout,
                 inactivity_timeout: settings.listen.inactivity_timeout,
+                backlog: settings.listen.backlog,
                 max_connections: settings.listen.max_connections as usize,
                 max_per_address: settings.listen.max_per_address as usize,
                 max_in_flight: settings.listen.max_in_flight as usize,
@@ -114,8 +115,7 @@ impl Running {
 
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;
-        let listener =
-            Listener::bind(plan.listen, Arc::clone(&gateway)).await.map_err(failed(plan.listen, "senders"))?;
+        let listener = Listener::bind(plan.listen, Arc::clone(&gateway)).map_err(failed(plan.listen, "senders"))?;
         let smpp = listener.local_addr().map_err(failed(plan.listen, "senders"))?;
         let admin_addr = admin.local_addr().map_err(failed(plan.admin, "operations"))?;
         let stop = watch::Sender::new(false);

@@ -75,7 +75,9 @@ fn refresh(gateway: &Gateway) {
     }
     let site = gateway.site();
     for sender in &site.senders {
-        let scope = sender.quota_scope(&site.rules.switches);
+        // An account with a lower limit of its own is measured by it.
+        let own = sender.account.daily_users.map(|_| sender.scopes.account);
+        let scope = own.unwrap_or_else(|| sender.quota_scope(&site.rules.switches));
         let counted = book.as_ref().map_or(0, |book| book.counted(Side::Real, scope));
         sender.metrics.quota_used.set(i64::from(counted));
     }

@@ -10,6 +10,7 @@ use crate::app::{Plan, Running, StartError};
 use crate::config::Configuration;
 use crate::config::settings::{LogFormat, LogSettings};
 use crate::domain::{Clock, Moment};
+use crate::ledger::OpenError;
 
 /// Exit code for a configuration that does not validate; a service manager must not restart on it.
 const BAD_CONFIGURATION: u8 = 78;
@@ -55,6 +56,10 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if args.check_only {
+        let check = super::check::CheckArgs { config: args.config.clone(), strict: false, json: false, now: None };
+        return super::check::run(&check);
+    }
     let configuration = match crate::config::load(&args.config, clock.now()) {
         Ok(configuration) => configuration,
         Err(problems) => {
@@ -62,9 +67,6 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    if args.check_only {
-        return ExitCode::SUCCESS;
-    }
     start_log(&configuration.settings.log);
     for warning in &configuration.warnings {
         tracing::warn!(event = "config_warning", "{warning}");
@@ -79,9 +81,9 @@ async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
         Ok(running) => running,
         Err(error) => {
             tracing::error!(event = "start_failed", "{error}");
-            eprintln!("error: {error}");
-            let temporary = matches!(error, StartError::Listen { .. } | StartError::Ledger(_) | StartError::Journal(_));
-            return ExitCode::from(if temporary { TEMPORARY } else { 1 });
+            // A journal that cannot be read stays so: a service manager must not try for ever.
+            let lasting = matches!(error, StartError::Ledger(OpenError::Read(_)) | StartError::Metrics(_));
+            return ExitCode::from(if lasting { 1 } else { TEMPORARY });
         }
     };
     let recovered = &running.recovered;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AccountClass, AccountId, Msisdn, SourcePattern};
 use crate::policy::regions::{CityId, Regions};
 use crate::policy::ruleset::{Account, Network, Rate, UnitId};
-use crate::policy::switches::{DefaultAlphabet, Switches};
+use crate::policy::switches::{Avoid, DefaultAlphabet, Switches};
 use crate::policy::{Mode, Quirk, Reason, Rule};
 
 use super::document::Document;
@@ -342,7 +342,12 @@ impl One<'_, '_> {
         }
         let own = |reason: Reason| self.entry.status.get(reason.code());
         let site = |reason: Reason| self.context.switches.status.get(reason.code());
-        Reason::ALL.map(|reason| own(reason).or_else(|| site(reason)).copied().unwrap_or_else(|| reason.status()))
+        let usual = |reason: Reason| match reason {
+            // A permanent answer where the site wants one.
+            Reason::Spread if self.context.switches.spread.action == Avoid::Reject => Reason::Duplicate.status(),
+            reason => reason.status(),
+        };
+        Reason::ALL.map(|reason| own(reason).or_else(|| site(reason)).copied().unwrap_or_else(|| usual(reason)))
     }
 }
 

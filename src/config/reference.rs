@@ -52,7 +52,7 @@ A configuration is a folder: `smsluice.toml`, `policy.toml`, `accounts.toml` and
 `config/` of the distribution is a runnable default. `smsluice check --config DIR` says whether a folder can be used,
 and if not, every problem with file, line, key and advice; `--strict` refuses warnings too, `--json` is for programs.
 
-Unknown keys are errors. A folder with a single error is refused as a whole; a running gateway keeps what it has.
+Unknown keys are errors. A folder with a single error is refused as a whole.
 Nothing is allowed by default: an account that is not listed cannot bind, and an account without networks or sources is
 an error.
 

@@ -201,6 +201,7 @@ impl Journal {
             Err(error) => {
                 self.remember_failure(generation);
                 self.observer.failed(&error);
+                self.keep_settlements(&records);
             }
         }
         self.finished.send_replace(generation);
@@ -215,6 +216,14 @@ impl Journal {
         }
         self.size.fetch_add(records.len() as u64, Ordering::Relaxed);
         file.insert(first_id, now, records)
+    }
+
+    /// Settlements of a commit that failed go into the next one: their messages are out.
+    fn keep_settlements(&self, records: &[u8]) {
+        let mut kept = super::record::settlements(records);
+        let mut pending = self.pending.lock();
+        kept.extend_from_slice(&pending.records);
+        pending.records = kept;
     }
 
     /// Keeps the emptied buffer's memory for the next generation.

@@ -210,8 +210,9 @@ impl Ledger {
         for (id, reservation) in (ticket.first_id..).zip(&mut own) {
             reservation.id = id;
         }
+        self.journal.durable(ticket).await?;
         self.reserved.fetch_add(own.len() as u64, Ordering::Relaxed);
-        self.journal.durable(ticket).await
+        Ok(())
     }
 
     /// Gives back what a message took that is not sent after all. With `journalled`, its
@@ -248,9 +249,16 @@ impl Ledger {
 
     /// A late answer to a message of unknown outcome: an acceptance makes it known,
     /// a refusal changes nothing, for the slot may only move towards "used".
-    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, batch: &mut Batch) {
-        if accepted && self.unknown.lock().remove(&reservation.id).is_some() {
+    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, switches: &Switches, batch: &mut Batch) {
+        if !accepted || !reservation.is_durable() {
+            return;
+        }
+        if self.unknown.lock().remove(&reservation.id).is_some() {
             record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
+        } else if switches.dedup.unknown_outcome == UnknownOutcome::Release {
+            // It was given back when the timer ran out, and was sent after all.
+            reserve::take_again(&self.turn_day(reservation.taken.day), &reservation.taken);
+            reservation.taken.write_again(&mut batch.records);
         }
     }
 

@@ -105,6 +105,8 @@ pub(super) enum Record {
     Reserved(Taken),
     /// A part of a message; it has an id like a reservation.
     Part(Box<PartRecord>),
+    /// What had been given back was sent after all.
+    TakenAgain(Taken),
     /// A reservation was settled.
     Settled(u64, Settled),
 }
@@ -119,6 +121,7 @@ const ACCEPTED: u8 = 2;
 const REJECTED: u8 = 3;
 const UNKNOWN: u8 = 4;
 const PART: u8 = 5;
+const TAKEN_AGAIN: u8 = 9;
 
 /// Octets of a reservation.
 const RESERVED_SIZE: usize = 15;
@@ -138,6 +141,13 @@ impl Taken {
         let number = self.recipient.map_or(0, Msisdn::get).to_le_bytes();
         record[10..15].copy_from_slice(&number[..5]);
         out.extend_from_slice(&record);
+    }
+
+    /// Appends that what had been given back was sent after all.
+    pub(super) fn write_again(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write(out);
+        out[start] = TAKEN_AGAIN;
     }
 
     fn read(record: &[u8; RESERVED_SIZE]) -> Option<Self> {
@@ -227,6 +237,19 @@ pub(super) fn read_row(row: &[u8]) -> impl Iterator<Item = Result<Record, Record
     })
 }
 
+/// The settlements among packed records, packed: what must not be lost with a commit that failed.
+pub(super) fn settlements(records: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for record in read_row(records).map_while(Result::ok) {
+        match record {
+            Record::Reserved(_) | Record::Part(_) => {} // its sender was refused
+            Record::TakenAgain(taken) => taken.write_again(&mut out),
+            Record::Settled(id, settled) => write_settled(id, settled, &mut out),
+        }
+    }
+    out
+}
+
 fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
     if *octets.first()? == RESERVED {
         let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
@@ -235,6 +258,10 @@ fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
     if octets[0] == PART {
         let (part, after) = PartRecord::read(octets)?;
         return Some((Record::Part(Box::new(part)), after));
+    }
+    if octets[0] == TAKEN_AGAIN {
+        let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
+        return Some((Record::TakenAgain(Taken::read(record)?), after));
     }
     let (head, after) = octets.split_first_chunk::<9>()?;
     let id = u64::from_le_bytes(*head[1..].first_chunk()?);

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use crate::domain::{Day, LocalTime, Tick};
 use crate::policy::switches::{Switches, UnknownOutcome};
 
-use super::book::{Book, Side};
+use super::book::Book;
 use super::file::{DayFile, ReadError, Row};
 use super::journal::Journal;
 use super::names::Names;
 use super::parts::{PartOf, Parts};
 use super::record::{self, Effects, PartRecord, Record, Settled, Taken, read_row};
 use super::reserve::{self, Spreads};
-use super::slot::{SlotKey, Space};
 
 /// What a start found.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +97,8 @@ impl Replay<'_> {
                     self.part(id, *part, row);
                     id += 1;
                 }
+                Record::TakenAgain(taken) if taken.day >= self.today => self.apply(&taken),
+                Record::TakenAgain(_) => {}
                 Record::Settled(id, settled) => self.settled(id, settled),
             }
         }
@@ -140,19 +141,7 @@ impl Replay<'_> {
     fn apply(&mut self, taken: &Taken) {
         let book = self.book(taken.day);
         let Some(recipient) = taken.recipient else { return };
-        if taken.effects.contains(Effects::SLOT) {
-            book.restore(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
-        }
-        if taken.effects.contains(Effects::QUOTA) {
-            let user = taken.effects.contains(Effects::USER);
-            book.restore_user(
-                taken.quota_scope,
-                user.then(|| SlotKey::new(recipient, taken.quota_scope, Space::Users)),
-            );
-        }
-        if taken.effects.contains(Effects::OWN_QUOTA) {
-            book.count_up(Side::Real, taken.account, u32::MAX);
-        }
+        reserve::take_again(&book, taken);
         if taken.effects.contains(Effects::SPREAD) {
             let window = i64::from(self.switches.spread.window_seconds) * 1000;
             if taken.spread_at_ms + window > self.tick.steady_ms {

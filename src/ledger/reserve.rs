@@ -9,7 +9,7 @@
 use dashmap::mapref::entry::Entry;
 
 use crate::domain::{Msisdn, Tick};
-use crate::policy::switches::{DedupScope, DedupSwitches, QuotaScope, Switches};
+use crate::policy::switches::{Avoid, DedupScope, DedupSwitches, QuotaScope, Switches};
 use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
 use crate::traffic::spread::SpreadPlace;
 use crate::traffic::{Spread, Throttle};
@@ -111,6 +111,21 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
             also: Reasons::NONE,
             observed: attempt.observed,
         }),
+    }
+}
+
+/// Takes what the journal says was taken, without asking; the windows of 7.7 are left alone.
+pub(super) fn take_again(book: &Book, taken: &Taken) {
+    let Some(recipient) = taken.recipient else { return };
+    if taken.effects.contains(Effects::SLOT) {
+        book.restore(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
+    }
+    if taken.effects.contains(Effects::QUOTA) {
+        let user = taken.effects.contains(Effects::USER);
+        book.restore_user(taken.quota_scope, user.then(|| SlotKey::new(recipient, taken.quota_scope, Space::Users)));
+    }
+    if taken.effects.contains(Effects::OWN_QUOTA) {
+        book.count_up(Side::Real, taken.account, u32::MAX);
     }
 }
 
@@ -224,7 +239,8 @@ impl Attempt<'_> {
             self.claim.tick.steady_ms,
             i64::from(spread.window_seconds) * 1000,
         );
-        let full = self.claim.account.modes.get(Rule::Spread) == Mode::Enforce && count >= spread.limit as usize;
+        let enforced = self.claim.account.modes.get(Rule::Spread) == Mode::Enforce && spread.action != Avoid::Warn;
+        let full = enforced && count >= spread.limit as usize;
         if full { Reason::Spread } else { Reason::Duplicate }
     }
 
@@ -258,11 +274,12 @@ impl Attempt<'_> {
     }
 
     fn spread(&mut self, recipient: Msisdn) -> Result<(), Reason> {
-        let mode = self.claim.account.modes.get(Rule::Spread);
-        if mode == Mode::Off {
-            return Ok(());
-        }
         let switches = &self.claim.rules.switches.spread;
+        let mode = match self.claim.account.modes.get(Rule::Spread) {
+            Mode::Off => return Ok(()),
+            Mode::Enforce if switches.action == Avoid::Warn => Mode::Observe,
+            mode => mode,
+        };
         let segment = recipient.prefix(switches.digits);
         let (now, window) = (self.claim.tick.steady_ms, i64::from(switches.window_seconds) * 1000);
         let limit = switches.limit as usize;

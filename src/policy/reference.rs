@@ -127,7 +127,9 @@ Unless the site or the account has set another status for the reason, these case
 | `operation_denied` | a distribution list | 0x44 `ESME_RCNTSUBDL` |
 | `operation_denied` | a submission on a receiver session | 0x04 `ESME_RINVBNDSTS` |
 | `operation_denied` | a sequence_number that is still in flight | 0x08 `ESME_RSYSERR` |
+| `operation_denied` | a service_type of another service: WAP, USSD, voice mail, broadcast | 0x15 `ESME_RINVSERTYP` |
 | `operation_denied` | replace_if_present_flag, or a protocol_id of the replace type | 0x42 `ESME_RINVSUBREP` |
+| `operation_denied` | a protocol_id that ends elsewhere than on the display: e-mail, fax, the SIM card | 0x45 `ESME_RSUBMITFAIL` |
 | `operation_denied` | esm_class, user data header | 0x43 `ESME_RINVESMCLASS` |
 | `operation_denied` | sm_default_msg_id | 0x63 `ESME_RINVDFTMSGID` |
 | `operation_denied` | two texts, a TLV that is not allowed or is given twice | 0xC1 `ESME_ROPTPARNOTALLWD` |

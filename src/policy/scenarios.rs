@@ -142,6 +142,7 @@ fn set(frame: &mut Frame, field: &str) {
     };
     let octet = || hex(value)[0];
     match name {
+        "service_type" => value.clone_into(&mut frame.service_type),
         "schedule_delivery_time" => value.clone_into(&mut frame.schedule),
         "validity_period" => value.clone_into(&mut frame.validity),
         "esm_class" => frame.esm_class = octet(),

@@ -20,6 +20,7 @@ pub(crate) const WEEKDAY: &str = "2026-11-24T09:30:00";
 /// A submit_sm, field by field; the text is UCS-2 unless octets are given.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
+    pub(crate) service_type: String,
     pub(crate) source: (u8, u8, String),
     pub(crate) destination: (u8, u8, String),
     pub(crate) esm_class: u8,
@@ -154,6 +155,7 @@ impl Frame {
     /// A submission of a class's source to a subscriber of Hefei.
     pub(crate) fn new(source: &str, text: &str) -> Self {
         Self {
+            service_type: String::new(),
             source: (0, 1, source.to_owned()),
             destination: (1, 1, "8613856000001".to_owned()),
             esm_class: 0,
@@ -170,7 +172,7 @@ impl Frame {
 
     /// The whole PDU. A text that short_message cannot hold goes into message_payload.
     pub(crate) fn octets(&self) -> Vec<u8> {
-        let mut body = vec![0]; // service_type
+        let mut body: Vec<u8> = self.service_type.bytes().chain([0]).collect();
         for (ton, npi, digits) in [&self.source, &self.destination] {
             body.extend([*ton, *npi]);
             body.extend(digits.bytes().chain([0]));

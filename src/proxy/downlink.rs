@@ -64,10 +64,12 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
         let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut work.ledger)).await;
     }
     gateway.ledger.note(&mut work.ledger);
-    if !work.runs.is_empty() {
+    if !work.runs.is_empty() && session.esme_is_there() {
         let _writing = session.esme_writer.lock().await;
         let mut slices = work.slices(inbox.octets());
-        wire::write_all(&session.esme, &mut slices).await.map_err(|_| End { side: "esme", cause: "error" })?;
+        if wire::write_all(&session.esme, &mut slices).await.is_err() {
+            session.esme_is_gone(); // what the SMSC still answers is settled all the same
+        }
     }
     work.put_back();
     if consumed > 0 {
@@ -133,7 +135,8 @@ impl Pass<'_> {
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
                 for reservation in flight.held.iter() {
-                    self.gateway.ledger.settle_late(reservation, accepted, &mut self.work.ledger);
+                    let switches = &self.session.site.rules.switches;
+                    self.gateway.ledger.settle_late(reservation, accepted, switches, &mut self.work.ledger);
                 }
                 if accepted { "late_accept" } else { "unknown_answer" }
             }

@@ -32,6 +32,8 @@ pub struct ProxySettings {
     pub session_init_timeout: Duration,
     /// Silence on either leg that ends a session.
     pub inactivity_timeout: Duration,
+    /// Connections the system holds before they are accepted.
+    pub backlog: u32,
     /// Connections at a time.
     pub max_connections: usize,
     /// Connections at a time from one address.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::gateway::Gateway;
 use super::session::Session;
@@ -40,8 +40,12 @@ struct Place {
 
 impl Listener {
     /// Listens on an address; port 0 takes any free one.
-    pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, gateway, connections: Arc::default() })
+    pub fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?; // a restart must not wait for the last life's connections to be forgotten
+        socket.bind(address)?;
+        let socket = socket.listen(gateway.settings.backlog)?;
+        Ok(Self { socket, gateway, connections: Arc::default() })
     }
 
     /// Where it listens.

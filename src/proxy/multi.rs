@@ -33,7 +33,7 @@ pub(super) fn judge(
     let recipients = multi.as_ref().map_or(1, |multi| multi.destinations.len() as u32);
     work.tally.received(Verb::SubmitMulti, recipients);
     let judged = match &multi {
-        _ if !session.bind_type.submits() => Err(denied(status::ESME_RINVBNDSTS)),
+        _ if !session.bind_type.submits() => Err(denied(session, status::ESME_RINVBNDSTS)),
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
             let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
             observe(session, tick, work, reservation.observed);
@@ -110,7 +110,7 @@ impl Judging<'_> {
         for destination in &self.multi.destinations {
             // The members of a distribution list are unknown, so none of the rules about recipients can hold.
             let Some(address) = destination.address.or_else(|| passes_lists(account.modes.get(Rule::Operation))) else {
-                return Err(denied(status::ESME_RCNTSUBDL));
+                return Err(denied(self.session, status::ESME_RCNTSUBDL));
             };
             let verdict = policy::decide(rules, account, &self.multi.to(address), self.tick.wall, &mut work.scratch);
             if let Err(refusal) = &verdict

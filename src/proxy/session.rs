@@ -45,6 +45,7 @@ pub(super) struct Session {
     heard_smsc_ms: AtomicI64,
     partial_since_ms: AtomicI64,
     smsc_gone: AtomicBool,
+    esme_gone: AtomicBool,
     end: Mutex<Option<End>>,
 }
 
@@ -88,6 +89,7 @@ impl Session {
             heard_smsc_ms: AtomicI64::new(tick.steady_ms),
             partial_since_ms: AtomicI64::new(i64::MAX),
             smsc_gone: AtomicBool::new(false),
+            esme_gone: AtomicBool::new(false),
             end: Mutex::new(None),
         };
         (session, bound.from_esme, bound.from_smsc)
@@ -171,6 +173,18 @@ impl Session {
     /// No answer of the SMSC will come any more.
     pub(super) fn smsc_is_gone(&self) {
         self.smsc_gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing can be written to the sender any more; what comes for it is settled and dropped.
+    pub(super) fn esme_is_gone(&self) {
+        self.ended(End { side: "esme", cause: "error" });
+        self.esme_gone.store(true, Ordering::Relaxed);
+        wire::shut(&self.esme);
+    }
+
+    /// Whether the sender still reads.
+    pub(super) fn esme_is_there(&self) -> bool {
+        !self.esme_gone.load(Ordering::Relaxed)
     }
 
     /// Remembers the first end.

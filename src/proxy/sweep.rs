@@ -35,25 +35,30 @@ fn look(gateway: &Arc<Gateway>, session: &Arc<Session>, now_ms: i64) {
         return;
     }
     let before = now_ms - gateway.settings.response_timeout.as_millis() as i64;
-    let due = session.window.lock().expire(before);
+    let mut batch = Batch::default();
+    let due = {
+        // Settled under the window's lock, so that an answer that comes now finds the outcome unknown already.
+        let mut window = session.window.lock();
+        let due = window.expire(before);
+        for reservation in due.iter().flat_map(|(_, flight)| flight.held.iter()) {
+            gateway.ledger.settle(reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
+        }
+        due
+    };
     if !due.is_empty() {
-        tokio::spawn(give_up(Arc::clone(gateway), Arc::clone(session), due));
+        gateway.ledger.note(&mut batch);
+        tokio::spawn(tell(Arc::clone(session), due));
     }
 }
 
-/// The response timer has run out: the outcome is unknown, and the sender is told so once (P5, P9).
-async fn give_up(gateway: Arc<Gateway>, session: Arc<Session>, due: Vec<(u32, Flight)>) {
-    let mut batch = Batch::default();
+/// The response timer has run out: the sender is told so once (P5, P9).
+async fn tell(session: Arc<Session>, due: Vec<(u32, Flight)>) {
     let mut answers = Vec::new();
-    let messages: usize = due.iter().map(|(_, flight)| flight.held.len()).sum();
     for (sequence, flight) in &due {
-        for reservation in flight.held.iter() {
-            gateway.ledger.settle(reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
-        }
         let request = Header { length: 0, command_id: flight.command_id, status: 0, sequence: *sequence };
         answers.extend(answer::refusal(request, status::ESME_RSYSERR));
     }
-    gateway.ledger.note(&mut batch);
+    let messages: usize = due.iter().map(|(_, flight)| flight.held.len()).sum();
     session.sender.metrics.unknown.inc_by(messages as u64);
     session.sender.metrics.in_flight.sub(messages as i64);
     session.make_room();

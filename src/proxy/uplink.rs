@@ -137,7 +137,7 @@ fn line(
 ) -> Result<crate::ledger::Reservation, Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     if !session.bind_type.submits() {
-        return Err(denied(status::ESME_RINVBNDSTS));
+        return Err(denied(session, status::ESME_RINVBNDSTS));
     }
     let permit = match read(session, frame) {
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
@@ -247,7 +247,7 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
         for reservation in one.held.iter() {
             gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);
         }
-        refuse_passing(session, tick, work, &one, inbox, &denied(status::ESME_RSYSERR));
+        refuse_passing(session, tick, work, &one, inbox, &denied(session, status::ESME_RSYSERR));
     }
     gateway.ledger.note(&mut work.ledger);
 }
@@ -339,8 +339,11 @@ fn here(session: &Session, reason: Reason) -> Refusal {
     Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
-pub(super) fn denied(status: u32) -> Refusal {
-    Refusal { reason: Reason::OperationDenied, status, also: Reasons::NONE, observed: Reasons::NONE }
+/// A refusal of the operation as such.
+pub(super) fn denied(session: &Session, status: u32) -> Refusal {
+    let reason = Reason::OperationDenied;
+    let status = session.sender.account.status_or(reason, Some(status));
+    Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 /// Whether a query_sm or cancel_sm is about the account's own messages, as far as its source shows.

@@ -2,7 +2,9 @@
 //!
 //! Only what has one reading is decoded. Binary, compressed and unassigned
 //! codings, octets outside their alphabet, lone surrogates and halves of a
-//! character are errors: an SMSC might show such text as something else.
+//! character are errors: an SMSC might show such text as something else. So
+//! are the classes that go to the SIM card or to other equipment, and the
+//! characters at which some readers stop or begin to read otherwise.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +57,13 @@ pub enum CodingError {
     /// The coding says that they are compressed.
     #[error("data_coding {0:#04x} is compressed")]
     Compressed(u8),
+    /// The coding sends them to the SIM card or to equipment behind the handset.
+    #[error("data_coding {0:#04x} is not for the display")]
+    NotShown(u8),
     /// The coding is unassigned, or not one that China's networks use.
     #[error("data_coding {0:#04x} is not known")]
     Unknown(u8),
-    /// They are not text in the coding that is named.
+    /// They are not text in the coding that is named, or not the same text to every reader.
     #[error("the octets are not text in the encoding that data_coding names")]
     Malformed,
 }
@@ -83,7 +88,24 @@ pub fn decode(
         Encoding::Ascii | Encoding::Latin1 => out.extend(octets.iter().map(|octet| char::from(*octet))),
         Encoding::Gb18030 => gb18030(octets, out)?,
     }
-    Ok(encoding)
+    if reads_alike(out) { Ok(encoding) } else { Err(CodingError::Malformed) }
+}
+
+/// Whether every reader shows the same text. Careless clients leave a NUL at the end, behind which nothing is hidden.
+fn reads_alike(text: &[char]) -> bool {
+    let end = text.iter().rposition(|ch| *ch != '\0').map_or(0, |last| last + 1);
+    text[..end].iter().all(|ch| is_read_alike(u32::from(*ch)))
+}
+
+/// Whether every reader shows it and what follows alike: some take U+0000 for the end and U+FFFE for a byte
+/// order mark that turns all octets round, modems obey the other control characters, and some handsets obey
+/// direction overrides and annotation marks, which show 移动 as 动移 or not at all.
+const fn is_read_alike(ch: u32) -> bool {
+    match ch {
+        0x00..=0x1F => matches!(ch, 0x09 | 0x0A | 0x0C | 0x0D),
+        0x202A..=0x202E | 0x2066..=0x2069 | 0xFFF9..=0xFFFB | 0xFFFE | 0xFFFF => false,
+        _ => true,
+    }
 }
 
 /// Octets of user data that a text takes on the air, its header of `header` octets included;
@@ -114,7 +136,9 @@ fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encodin
         0x08 | 0x18 => Encoding::Ucs2,
         0x0F if dc15 == Dc15::Gbk => Encoding::Gb18030,
         // The message-class groups name the GSM alphabet itself, whatever the SMSC's default is.
-        0x10..=0x13 | 0xF0..=0xF3 => Encoding::Gsm7,
+        0x10 | 0x11 | 0xF0 | 0xF1 => Encoding::Gsm7,
+        // Classes 2 and 3: stored on the SIM card, or handed on to what is connected.
+        0x12 | 0x13 | 0x1A | 0x1B | 0xF2 | 0xF3 => return Err(CodingError::NotShown(data_coding)),
         0x02 | 0x04 | 0x14..=0x17 | 0xF4..=0xF7 => return Err(CodingError::Binary(data_coding)),
         0x20..=0x3F => return Err(CodingError::Compressed(data_coding)),
         _ => return Err(CodingError::Unknown(data_coding)),
@@ -232,8 +256,38 @@ mod tests {
             assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
             assert_eq!(read(0x18, &ucs2(text)).as_deref(), Ok(text));
         }
-        // Not a byte order mark either: U+FFFE is a noncharacter, not a hint.
-        assert_eq!(read(0x08, &[0xFF, 0xFE, 0x79, 0xFB]).as_deref(), Ok("\u{fffe}移"));
+    }
+
+    #[test]
+    fn characters_that_end_a_text_or_turn_it_round_are_refused() {
+        for text in [
+            "\u{202e}移动",
+            "\u{2067}移动",
+            "a\u{fff9}b\u{fffa}移动\u{fffb}",
+            "贷款\0移动",
+            "\u{fffe}移动",
+            "移动\u{ffff}",
+            "a\u{1a}移动",
+            "a\u{1b}移动",
+            "\u{8}移动",
+        ] {
+            assert_eq!(read(0x08, &ucs2(text)), Err(CodingError::Malformed), "{text:?}");
+            let (octets, _, lost) = encoding_rs::GB18030.encode(text);
+            assert!(lost || read(0x0F, &octets) == Err(CodingError::Malformed), "{text:?}");
+        }
+        assert_eq!(read(0x01, b"a\0b"), Err(CodingError::Malformed));
+        for text in [
+            "a\tb\r\n移动",
+            "\u{c}移动",
+            "移\u{200b}动",
+            "\u{200e}移动\u{200f}",
+            "移动\0\0",
+            "\0",
+            "\u{fffd}",
+            "\u{1fffe}",
+        ] {
+            assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
+        }
     }
 
     #[test]
@@ -275,6 +329,9 @@ mod tests {
             (0x02, Err(CodingError::Binary(0x02))),
             (0x04, Err(CodingError::Binary(0x04))),
             (0xF5, Err(CodingError::Binary(0xF5))),
+            (0x12, Err(CodingError::NotShown(0x12))),
+            (0x1A, Err(CodingError::NotShown(0x1A))),
+            (0xF3, Err(CodingError::NotShown(0xF3))),
             (0x20, Err(CodingError::Compressed(0x20))),
             (0x09, Err(CodingError::Unknown(0x09))),
             (0x0F, Err(CodingError::Unknown(0x0F))),

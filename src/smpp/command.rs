@@ -72,6 +72,8 @@ pub mod status {
     pub const ESME_RREPLACEFAIL: u32 = 0x13;
     /// Message queue full.
     pub const ESME_RMSGQFUL: u32 = 0x14;
+    /// Invalid service type.
+    pub const ESME_RINVSERTYP: u32 = 0x15;
     /// Invalid number of destinations.
     pub const ESME_RINVNUMDESTS: u32 = 0x33;
     /// Invalid distribution list name.
@@ -126,6 +128,7 @@ pub mod status {
             0x0F => "ESME_RINVSYSID",
             0x13 => "ESME_RREPLACEFAIL",
             0x14 => "ESME_RMSGQFUL",
+            0x15 => "ESME_RINVSERTYP",
             0x42 => "ESME_RINVSUBREP",
             0x43 => "ESME_RINVESMCLASS",
             0x44 => "ESME_RCNTSUBDL",
@@ -230,6 +233,7 @@ mod tests {
             (status::ESME_RBINDFAIL, CommandStatus::EsmeRbindfail),
             (status::ESME_RREPLACEFAIL, CommandStatus::EsmeRreplacefail),
             (status::ESME_RMSGQFUL, CommandStatus::EsmeRmsgqful),
+            (status::ESME_RINVSERTYP, CommandStatus::EsmeRinvsertyp),
             (status::ESME_RINVSUBREP, CommandStatus::EsmeRinvsubrep),
             (status::ESME_RINVESMCLASS, CommandStatus::EsmeRinvesmclass),
             (status::ESME_RCNTSUBDL, CommandStatus::EsmeRcntsubdl),

@@ -1,7 +1,9 @@
 //! Tests of the whole gateway: real sockets, real journal files, a simulated
 //! SMSC and simulated senders. One binary, so that it links once.
 
+mod bodies;
 mod crash;
+mod fuzz_smoke;
 mod hexfile;
 mod hostile;
 mod labelled;
@@ -9,6 +11,8 @@ mod modes;
 mod operations;
 mod parts;
 mod pdus;
+mod reader;
+mod second_reader;
 mod sessions;
 mod settle;
 mod stand;

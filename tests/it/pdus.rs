@@ -1,5 +1,7 @@
 //! Hostile and odd frames, one file each, over the wire.
 
+use std::collections::BTreeMap;
+
 use smsluice::policy::Reason;
 use smsluice::sim::Esme;
 use smsluice::sim::esme::EsmeError;
@@ -72,7 +74,7 @@ async fn send(
     octets: &[u8],
     expected: &Expected,
 ) -> Result<Expected, EsmeError> {
-    let counts = || Reason::ALL.map(|reason| stand.refused(account, reason));
+    let counts = || refusals(stand, account);
     let before = counts();
     // Where no answer is expected, that of an enquire_link behind it comes first.
     let unanswered = matches!(expected, Expected::Pass { answered: false } | Expected::Silence);
@@ -110,13 +112,25 @@ async fn send(
         return Ok(Expected::Refuse { status: answer.status, reason: None });
     };
     for _ in 0..100 {
-        let moved = Reason::ALL.into_iter().zip(counts().into_iter().zip(before)).find(|(_, (now, then))| now > then);
-        if let Some((reason, _)) = moved {
+        let after = counts();
+        let moved = Reason::ALL.into_iter().find(|reason| after.get(reason.code()) > before.get(reason.code()));
+        if let Some(reason) = moved {
             return Ok(Expected::Refuse { status: answer.status, reason: Some(reason) });
         }
         tokio::time::sleep(std::time::Duration::from_millis(2)).await; // counters follow the answer
     }
     panic!("no counter of a refusal moved; expected {wanted}")
+}
+
+/// The refusals of an account so far, by reason.
+fn refusals(stand: &Stand, account: &str) -> BTreeMap<String, u64> {
+    let text = stand.gateway.gateway().metrics().render();
+    let series = format!("smsluice_messages_refused_total{{account=\"{account}\",reason=\"");
+    let counter = |line: &str| {
+        let (reason, value) = line.strip_prefix(&series)?.split_once("\"} ")?;
+        Some((reason.to_owned(), value.parse().ok()?))
+    };
+    text.lines().filter_map(counter).collect()
 }
 
 fn probe(sequence: u32) -> Vec<u8> {

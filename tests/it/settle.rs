@@ -116,3 +116,103 @@ async fn the_window_of_a_segment_survives_a_restart() {
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&format!("{segment}0002"))).await.0, "spread");
 }
+
+/// The only journal file of a stand.
+fn journal(stand: &Stand) -> rusqlite::Connection {
+    let files = std::fs::read_dir(stand.ledger_folder()).expect("there").map(|entry| entry.expect("an entry").path());
+    let file = files.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "sqlite")).expect("a journal");
+    let connection = rusqlite::Connection::open(file).expect("opened");
+    connection.busy_timeout(Duration::from_secs(5)).expect("set");
+    connection
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_stops_submissions_only_and_comes_back_by_itself() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+    let outside = journal(&stand);
+    outside.execute_batch("ALTER TABLE batch RENAME TO elsewhere").expect("renamed");
+    for _ in 0..3 {
+        let (found, answer) = verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await;
+        assert_eq!((found.as_str(), answer.status), ("ledger_unavailable", 0x08));
+    }
+    assert_eq!(stand.metric("smsluice_ledger_trusted"), 0);
+    assert!(!smsluice::admin::Health::of(stand.gateway.gateway()).ready);
+    esme.enquire_link().await.expect("everything else flows");
+    outside.execute_batch("ALTER TABLE elsewhere RENAME TO batch").expect("renamed");
+    for _ in 0..60 {
+        if smsluice::admin::Health::of(stand.gateway.gateway()).ready {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(smsluice::admin::Health::of(stand.gateway.gateway()).ready, "without a person and without a message");
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "pass", "the refusals cost nothing");
+    assert_eq!(stand.gateway.gateway().ledger().reserved(), 0);
+    stand.assert_conserved();
+}
+
+#[tokio::test]
+async fn a_settlement_outlives_a_commit_that_failed() {
+    let stand = Stand::open().await;
+    stand.smsc.change(|behaviour| {
+        behaviour.errors = vec![(0x0B, 1.0)];
+        behaviour.latency = Latency::fixed(Duration::from_millis(300));
+    });
+    let mut esme = stand.bind("hefei").await;
+    let outside = journal(&stand);
+    esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    outside.execute_batch("ALTER TABLE batch RENAME TO elsewhere").expect("renamed");
+    esme.next_pdu().await.expect("the SMSC's refusal");
+    tokio::time::sleep(Duration::from_millis(300)).await; // the release could not be written meanwhile
+    outside.execute_batch("ALTER TABLE elsewhere RENAME TO batch").expect("renamed");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop((esme, outside));
+    let stand = stand.restart().await;
+    assert_eq!(stand.gateway.recovered.unknown, 0);
+    stand.smsc.change(|behaviour| behaviour.errors.clear());
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+}
+
+#[tokio::test]
+async fn answers_to_a_sender_that_has_gone_are_settled() {
+    let stand = Stand::open().await;
+    stand.smsc.change(|behaviour| behaviour.latency = Latency { from: Duration::ZERO, to: Duration::from_millis(400) });
+    let mut esme = stand.bind("hefei").await;
+    let octets: Vec<u8> = (0..60).flat_map(|n| good(&hefei(n)).submit_sm(n as u32 + 1)).collect();
+    esme.send_raw(&octets).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(esme);
+    for _ in 0..200 {
+        if stand.gateway.gateway().bound() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stand.gateway.gateway().ledger().unknown(), 0);
+    assert_eq!(stand.metric(r#"smsluice_messages_settled_total{account="hefei",outcome="accepted"}"#), 60);
+}
+
+#[tokio::test]
+async fn a_late_acceptance_takes_again_what_was_released() {
+    let stand = Stand::new(Setup {
+        policy: "[dedup]\nunknown_outcome = \"release\"\n".to_owned(),
+        change: |plan| plan.proxy.response_timeout = Duration::from_millis(300),
+        ..Setup::default()
+    })
+    .await;
+    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_millis(900)));
+    let mut esme = stand.bind("hefei").await;
+    esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stand.advance(Duration::from_millis(500));
+    esme.next_pdu().await.expect("an answer in the SMSC's stead");
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#), 1);
+    let stand = stand.restart().await;
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
+}

@@ -285,3 +285,17 @@ async fn an_empty_source_becomes_the_accounts_default() {
     expected = SubmitSpec::new("62021", &hefei(1), GOOD);
     assert_eq!(seen[1].octets, expected.submit_sm(sequence(&seen[1].octets)));
 }
+
+#[tokio::test]
+async fn a_hot_segment_can_be_refused_for_good_or_only_counted() {
+    for (action, expected, status) in [("reject", "spread", 0x45), ("warn", "pass", 0)] {
+        let stand = Stand::with_policy(&format!("[spread]\nlimit = 1\naction = \"{action}\"\n")).await;
+        let mut esme = stand.bind("hefei").await;
+        let segment = hefei(0)[..7].to_owned();
+        esme.submit(&good(&format!("{segment}0000"))).await.expect("answered");
+        let (found, answer) = verdict(&stand, &mut esme, "hefei", &good(&format!("{segment}0001"))).await;
+        assert_eq!((found.as_str(), answer.status), (expected, status));
+        let noted = stand.metric(r#"smsluice_shadow_refusals_total{account="hefei",rule="spread"}"#);
+        assert_eq!(noted, u64::from(action == "warn"));
+    }
+}

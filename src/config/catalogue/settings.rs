@@ -79,7 +79,7 @@ pub const SETTINGS: &[Key] = &[
         "address of a shared store; accepted and not used while the backend is `embedded`",
         "共享账本地址,embedded 下不使用",
     ),
-    key("admin.listen", Free("address:port"), "-", "console, API and metrics", "控制台、接口与指标地址"),
+    key("admin.listen", Free("address:port"), "-", "health and metrics", "健康检查与指标地址"),
     key(
         "log.level",
         Free("level or filter"),

@@ -26,6 +26,10 @@ const HARMLESS: [u16; 10] = [
     tag::MORE_MESSAGES_TO_SEND,
 ];
 
+/// service_type values of the specifications (3.4 section 5.2.11, 5.0 4.7.25) whose messages are not shown
+/// as ordinary ones. Others, CMT and the operators' own among them, pass.
+const OTHER_SERVICES: [&[u8]; 8] = [b"CPT", b"VMN", b"VMA", b"WAP", b"USSD", b"CBS", b"GUTS", b"GCBS"];
+
 /// A field at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -90,6 +94,13 @@ fn esm_class(case: &Case<'_>) -> Option<Denial> {
 
 fn fields(case: &Case<'_>) -> Option<Denial> {
     let submission = case.submission;
+    if OTHER_SERVICES.contains(&submission.service_type) {
+        return Denial::new(
+            status::ESME_RINVSERTYP,
+            "service_type makes it another message than a short message",
+            "service_type 表明不是普通短信",
+        );
+    }
     if submission.default_msg_id != 0 {
         return Denial::new(
             status::ESME_RINVDFTMSGID,
@@ -97,8 +108,18 @@ fn fields(case: &Case<'_>) -> Option<Denial> {
             "sm_default_msg_id 指向短信中心预存的内容",
         );
     }
-    if submission.replace_if_present != 0 || matches!(submission.protocol_id, 0x41..=0x47) {
+    // A return call message (0x5F) is handled as the replace types are (3GPP TS 23.040 section 9.2.3.9).
+    if submission.replace_if_present != 0 || matches!(submission.protocol_id, 0x41..=0x47 | 0x5F) {
         return Denial::new(status::ESME_RINVSUBREP, "it replaces an earlier message", "该消息会替换先前的短信");
+    }
+    // Telematic interworking: to e-mail, fax or voice, with recipients that the text itself may name.
+    // Data download: to the SIM card or the handset, not to the display.
+    if matches!(submission.protocol_id, 0x20..=0x3F | 0x7C..=0x7F) {
+        return Denial::new(
+            status::ESME_RSUBMITFAIL,
+            "protocol_id sends it elsewhere than to the handset's display",
+            "protocol_id 将其转往手机显示以外的目标",
+        );
     }
     None
 }
