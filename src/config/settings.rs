@@ -92,7 +92,7 @@ pub enum Backend {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Address of console, API and metrics.
+    /// Address of health and metrics.
     pub listen: SocketAddr,
 }
 

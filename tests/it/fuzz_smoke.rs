@@ -13,7 +13,9 @@ const INPUTS: usize = 6_000;
 
 fn run(body: fn(&[u8]), seeds: &[Vec<u8>], seed: u64) {
     let mut random = Random::new(seed);
-    seeds.iter().for_each(|input| body(input));
+    for input in seeds {
+        body(input);
+    }
     for _ in 0..INPUTS {
         body(&mutated(seeds, &mut random));
     }
@@ -23,7 +25,7 @@ fn run(body: fn(&[u8]), seeds: &[Vec<u8>], seed: u64) {
 fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let pick = |random: &mut Random| &seeds[random.below(seeds.len() as u64) as usize];
     let mut input = pick(random).clone();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let at = random.below(input.len() as u64 + 1) as usize;
         match random.below(7) {
             0 => input.truncate(at),

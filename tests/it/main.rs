@@ -8,6 +8,7 @@ mod hexfile;
 mod hostile;
 mod labelled;
 mod modes;
+mod no_bypass;
 mod operations;
 mod parts;
 mod pdus;

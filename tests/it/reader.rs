@@ -4,6 +4,7 @@
 
 /// A message as the specification lays it out. Fields that an operation does not have are empty or 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "short_message is what the specification calls it")]
 pub(crate) struct Message {
     pub(crate) sequence: u32,
     pub(crate) service_type: Vec<u8>,
@@ -17,9 +18,13 @@ pub(crate) struct Message {
     pub(crate) replace_if_present: u8,
     pub(crate) data_coding: u8,
     pub(crate) default_msg_id: u8,
+    #[expect(clippy::struct_field_names, reason = "the specification's name")]
     pub(crate) short_message: Vec<u8>,
     pub(crate) tlvs: Vec<(u16, Vec<u8>)>,
 }
+
+/// An element of a user-data header: its identifier and its octets.
+type Element = (u8, Vec<u8>);
 
 /// Sizes that the specifications give to tags, 3.4 section 5.3.2 and 5.0 section 4.8.4: least and most octets.
 /// What is not listed may have any size.
@@ -162,7 +167,7 @@ impl Message {
     }
 
     /// The elements of the user-data header and the octets behind it; `None` if they do not fit.
-    pub(crate) fn header_and_text(&self) -> Option<(Vec<(u8, Vec<u8>)>, &[u8])> {
+    pub(crate) fn header_and_text(&self) -> Option<(Vec<Element>, &[u8])> {
         let octets = self.texts().first().copied().unwrap_or_default();
         if self.esm_class & 0x40 == 0 {
             return Some((Vec::new(), octets));
@@ -181,13 +186,15 @@ impl Message {
     pub(crate) fn subscriber(&self) -> Option<String> {
         let [(1, ton @ 0..=2, 0 | 1, address)] = self.destinations.as_slice() else { return None };
         let text = std::str::from_utf8(address).ok()?;
-        let text = match text.strip_prefix('+') {
-            Some(text) => text.strip_prefix("86")?,
-            None => {
-                let text = if *ton == 2 { text } else { text.strip_prefix("00").unwrap_or(text) };
-                let text = if text.len() == 13 { text.strip_prefix("86")? } else { text };
-                if text.len() == 12 { text.strip_prefix('0')? } else { text }
-            }
+        let text = if let Some(text) = text.strip_prefix('+') {
+            text.strip_prefix("86")?
+        } else {
+            let text = match text.strip_prefix("00").filter(|_| *ton != 2) {
+                Some(abroad) => abroad.strip_prefix("86").filter(|rest| rest.len() == 11)?,
+                None if text.len() == 13 => text.strip_prefix("86")?,
+                None => text,
+            };
+            if text.len() == 12 { text.strip_prefix('0')? } else { text }
         };
         let digits = text.as_bytes();
         let good =
