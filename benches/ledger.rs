@@ -196,7 +196,7 @@ impl<'a> Bench<'a> {
             account: self.site.rules.account(ACCOUNT).expect("shipped"),
             scopes: self.scopes,
             throttle: &self.throttle,
-            switches: &self.site.rules.switches,
+            rules: &self.site.rules,
             tick: self.ticker.tick(),
         };
         permits.iter().map(|permit| self.ledger.reserve(&claim, permit, batch).expect("free")).collect()

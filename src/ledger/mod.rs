@@ -14,9 +14,11 @@
 
 pub mod book;
 mod file;
+mod group;
 pub mod journal;
 mod lock;
 pub mod names;
+mod parts;
 mod record;
 mod recovery;
 mod reserve;
@@ -45,6 +47,7 @@ pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
 
 use self::file::DayFile;
 use self::lock::FolderLock;
+use self::parts::Parts;
 use self::record::Taken;
 use self::reserve::Spreads;
 
@@ -67,6 +70,7 @@ pub struct Ledger {
     ticker: Ticker,
     days: ArcSwap<Vec<(Day, Arc<Book>)>>,
     spreads: Spreads,
+    parts: Parts,
     journal: Arc<Journal>,
     names: Mutex<Names>,
     unknown: Mutex<HashMap<u64, Taken>>,
@@ -132,6 +136,7 @@ impl Ledger {
             ticker,
             days: ArcSwap::from_pointee(days),
             spreads: replay.spreads,
+            parts: replay.parts,
             journal,
             names: Mutex::new(replay.names),
             unknown: Mutex::new(replay.unknown),
@@ -177,15 +182,20 @@ impl Ledger {
 
     /// Takes all that a permitted message needs, or nothing. What has to be durable is appended to the batch.
     pub fn reserve(&self, claim: &Claim<'_>, permit: &Permit, batch: &mut Batch) -> Result<Reservation, Refusal> {
-        let days = self.days.load();
-        let reservation = match days.iter().find(|(day, _)| *day == permit.day()) {
-            Some((_, book)) => reserve::take(book, &self.spreads, claim, permit)?,
-            None => reserve::take(&self.turn_day(permit.day()), &self.spreads, claim, permit)?,
-        };
-        if reservation.is_durable() {
-            reservation.taken.write(&mut batch.records);
+        if let Some(piece) = permit.piece() {
+            return self.parts.reserve(claim, permit, piece, || self.take(claim, permit), &mut batch.records);
         }
+        let reservation = self.take(claim, permit)?;
+        reservation.write(&mut batch.records);
         Ok(reservation)
+    }
+
+    fn take(&self, claim: &Claim<'_>, permit: &Permit) -> Result<Reservation, Refusal> {
+        let days = self.days.load();
+        match days.iter().find(|(day, _)| *day == permit.day()) {
+            Some((_, book)) => reserve::take(book, &self.spreads, claim, permit),
+            None => reserve::take(&self.turn_day(permit.day()), &self.spreads, claim, permit),
+        }
     }
 
     /// Appends the batch's records and waits until they are durable. Gives every
@@ -225,8 +235,10 @@ impl Ledger {
             Settled::Unknown if unknown_releases => Settled::Rejected(0),
             other => other,
         };
-        if matches!(settled, Settled::Rejected(_)) {
-            self.give_back(reservation, switches);
+        match (settled, reservation.part) {
+            (Settled::Rejected(_), _) => self.give_back(reservation, switches),
+            (Settled::Accepted | Settled::Unknown, Some(part)) => self.parts.sent(part),
+            (Settled::Accepted | Settled::Unknown, None) => {}
         }
         if !reservation.is_durable() {
             return;
@@ -299,8 +311,14 @@ impl Ledger {
     }
 
     fn give_back(&self, reservation: &Reservation, switches: &Switches) {
-        if let Some(book) = self.book(reservation.taken.day) {
-            reserve::give_back(&book, &self.spreads, switches, &reservation.taken);
+        let all = |taken: &Taken| {
+            if let Some(book) = self.book(taken.day) {
+                reserve::give_back(&book, &self.spreads, switches, taken);
+            }
+        };
+        match reservation.part {
+            None => all(&reservation.taken),
+            Some(part) => self.parts.gone(part, all),
         }
     }
 
@@ -331,6 +349,7 @@ impl Ledger {
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
+        self.parts.sweep(tick.steady_ms);
         if !self.journal.is_trusted() {
             self.journal.probe();
         }

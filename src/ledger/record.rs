@@ -5,6 +5,8 @@
 //! it later names that id.
 
 use crate::domain::{Day, Msisdn};
+use crate::policy::joined::{Piece, Recipient};
+use crate::smpp::udh::{Part, PartKind};
 
 /// A message's hold on slots and counters.
 ///
@@ -85,11 +87,24 @@ pub enum Settled {
     Unknown,
 }
 
+/// One part of a message and what that message took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartRecord {
+    /// What the message took; the same for each of its parts.
+    pub taken: Taken,
+    /// Which message.
+    pub serial: u64,
+    /// The part.
+    pub piece: Piece,
+}
+
 /// One record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     /// Something was taken.
     Reserved(Taken),
+    /// A part of a message; it has an id like a reservation.
+    Part(Box<PartRecord>),
     /// What had been given back was sent after all.
     TakenAgain(Taken),
     /// A reservation was settled.
@@ -105,10 +120,13 @@ const RESERVED: u8 = 1;
 const ACCEPTED: u8 = 2;
 const REJECTED: u8 = 3;
 const UNKNOWN: u8 = 4;
+const PART: u8 = 5;
 const TAKEN_AGAIN: u8 = 9;
 
 /// Octets of a reservation.
 const RESERVED_SIZE: usize = 15;
+/// Octets of a part behind what its message took and before its text.
+const PART_SIZE: usize = 16;
 
 impl Taken {
     /// Appends the reservation.
@@ -144,6 +162,46 @@ impl Taken {
             quota_scope: pair(6),
             spread_at_ms: 0,
         })
+    }
+}
+
+impl PartRecord {
+    /// Appends the part.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let Piece { part, data_coding, text, .. } = &self.piece;
+        let start = out.len();
+        self.taken.write(out);
+        out[start] = PART;
+        let kind = match part.kind {
+            PartKind::Udh8 => 0,
+            PartKind::Udh16 => 1,
+            PartKind::Sar => 2,
+        };
+        out.extend(self.serial.to_le_bytes());
+        out.extend([kind, part.total, part.index, *data_coding]);
+        out.extend(part.reference.to_le_bytes());
+        out.extend((text.len() as u16).to_le_bytes()); // TEXT_MAX characters are 16 000 octets at most
+        out.extend(text.as_bytes());
+    }
+
+    fn read(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let (taken, rest) = octets.split_first_chunk::<RESERVED_SIZE>()?;
+        let taken = Taken::read(taken)?;
+        let (serial, rest) = rest.split_first_chunk()?;
+        let (&[kind, total, index, data_coding, low, high, short, long], rest) =
+            rest.split_first_chunk::<{ PART_SIZE - 8 }>()?;
+        let kind = match kind {
+            0 => PartKind::Udh8,
+            1 => PartKind::Udh16,
+            2 => PartKind::Sar,
+            _ => return None,
+        };
+        let part = Part { kind, reference: u16::from_le_bytes([low, high]), total, index };
+        let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([short, long])))?;
+        let text = std::str::from_utf8(text).ok()?.into();
+        let to = Recipient::Subscriber(taken.recipient?);
+        let piece = Piece { part, to, data_coding, text };
+        Some((Self { taken, serial: u64::from_le_bytes(*serial), piece }, rest))
     }
 }
 
@@ -184,7 +242,7 @@ pub(super) fn settlements(records: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for record in read_row(records).map_while(Result::ok) {
         match record {
-            Record::Reserved(_) => {} // its sender was refused
+            Record::Reserved(_) | Record::Part(_) => {} // its sender was refused
             Record::TakenAgain(taken) => taken.write_again(&mut out),
             Record::Settled(id, settled) => write_settled(id, settled, &mut out),
         }
@@ -196,6 +254,10 @@ fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
     if *octets.first()? == RESERVED {
         let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
         return Some((Record::Reserved(Taken::read(record)?), after));
+    }
+    if octets[0] == PART {
+        let (part, after) = PartRecord::read(octets)?;
+        return Some((Record::Part(Box::new(part)), after));
     }
     if octets[0] == TAKEN_AGAIN {
         let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
@@ -218,6 +280,12 @@ fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
 mod tests {
     use super::*;
 
+    fn part(taken: Taken) -> PartRecord {
+        let part = Part { kind: PartKind::Sar, reference: 0x1234, total: 255, index: 3 };
+        let to = Recipient::Subscriber(taken.recipient.expect("a subscriber"));
+        PartRecord { taken, serial: 1 << 40, piece: Piece { part, to, data_coding: 8, text: "移动".into() } }
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let mut effects = Effects::SLOT;
@@ -236,16 +304,19 @@ mod tests {
         write_settled(7, Settled::Rejected(0x45), &mut row);
         write_settled(u64::MAX, Settled::Accepted, &mut row);
         write_settled(9, Settled::Unknown, &mut row);
+        let part = part(taken);
+        part.write(&mut row);
         let records: Result<Vec<_>, _> = read_row(&row).collect();
         let expected = vec![
             Record::Reserved(taken),
             Record::Settled(7, Settled::Rejected(0x45)),
             Record::Settled(u64::MAX, Settled::Accepted),
             Record::Settled(9, Settled::Unknown),
+            Record::Part(Box::new(part)),
         ];
         assert_eq!(records, Ok(expected));
         row.pop();
-        assert_eq!(read_row(&row).last(), Some(Err(RecordError(4))));
+        assert_eq!(read_row(&row).last(), Some(Err(RecordError(5))));
         assert_eq!(read_row(&[99]).last(), Some(Err(RecordError(1))));
     }
 }

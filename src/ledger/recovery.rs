@@ -13,7 +13,8 @@ use super::book::Book;
 use super::file::{DayFile, ReadError, Row};
 use super::journal::Journal;
 use super::names::Names;
-use super::record::{self, Effects, Record, Settled, Taken, read_row};
+use super::parts::{PartOf, Parts};
+use super::record::{self, Effects, PartRecord, Record, Settled, Taken, read_row};
 use super::reserve::{self, Spreads};
 
 /// What a start found.
@@ -31,6 +32,11 @@ pub struct Recovered {
     pub elapsed: Duration,
 }
 
+/// Reservations between two looks for messages in parts that no later row can belong to.
+const SWEEP_EVERY: u64 = 4096;
+/// No part is committed later than this after it was taken.
+const COMMIT_MS_MAX: i64 = 300_000;
+
 /// The replay in progress.
 pub(super) struct Replay<'a> {
     switches: &'a Switches,
@@ -38,9 +44,11 @@ pub(super) struct Replay<'a> {
     today: Day,
     days: Vec<(Day, Arc<Book>)>,
     open: HashMap<u64, Taken, foldhash::fast::RandomState>,
+    open_parts: HashMap<u64, (PartOf, Taken), foldhash::fast::RandomState>,
     began: Instant,
     reservations: u64,
     pub(super) spreads: Spreads,
+    pub(super) parts: Parts,
     pub(super) unknown: HashMap<u64, Taken>,
     pub(super) names: Names,
     pub(super) next_id: u64,
@@ -55,9 +63,11 @@ pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> R
         today,
         days: Vec::new(),
         open: HashMap::default(),
+        open_parts: HashMap::default(),
         began: Instant::now(),
         reservations: 0,
         spreads: Spreads::default(),
+        parts: Parts::default(),
         unknown: HashMap::new(),
         names: Names::default(),
         next_id: 1,
@@ -83,6 +93,10 @@ impl Replay<'_> {
                     self.reserved(id, taken, row);
                     id += 1;
                 }
+                Record::Part(part) => {
+                    self.part(id, *part, row);
+                    id += 1;
+                }
                 Record::TakenAgain(taken) if taken.day >= self.today => self.apply(&taken),
                 Record::TakenAgain(_) => {}
                 Record::Settled(id, settled) => self.settled(id, settled),
@@ -93,8 +107,7 @@ impl Replay<'_> {
     }
 
     fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {
-        // The row's age tells where its places stand in the steady clock's window.
-        taken.spread_at_ms = self.tick.steady_ms - (self.tick.wall.ms() - row.at.ms()).max(0);
+        taken.spread_at_ms = self.steady_ms(row);
         self.reservations += 1;
         if taken.day >= self.today {
             self.apply(&taken);
@@ -102,6 +115,27 @@ impl Replay<'_> {
             taken.effects.remove(Effects::SLOT);
         }
         self.open.insert(id, taken);
+    }
+
+    /// The row's age tells where its places stand in the steady clock's window.
+    fn steady_ms(&self, row: &Row) -> i64 {
+        self.tick.steady_ms - (self.tick.wall.ms() - row.at.ms()).max(0)
+    }
+
+    /// A part: what its message took is entered once.
+    fn part(&mut self, id: u64, mut record: PartRecord, row: &Row) {
+        record.taken.spread_at_ms = self.steady_ms(row);
+        self.reservations += 1;
+        let taken = record.taken;
+        let assembly_ms = i64::from(self.switches.length.assembly_minutes) * 60_000;
+        if self.reservations.is_multiple_of(SWEEP_EVERY) {
+            self.parts.sweep(taken.spread_at_ms - COMMIT_MS_MAX);
+        }
+        let (part, first) = self.parts.restore(record, assembly_ms);
+        if first && taken.day >= self.today {
+            self.apply(&taken);
+        }
+        self.open_parts.insert(id, (part, taken));
     }
 
     fn apply(&mut self, taken: &Taken) {
@@ -117,6 +151,11 @@ impl Replay<'_> {
     }
 
     fn settled(&mut self, id: u64, settled: Settled) {
+        if !self.open_parts.is_empty()
+            && let Some((part, taken)) = self.open_parts.remove(&id)
+        {
+            return self.settled_part(id, part, taken, settled);
+        }
         match settled {
             Settled::Accepted => {
                 self.open.remove(&id);
@@ -136,6 +175,24 @@ impl Replay<'_> {
         }
     }
 
+    fn settled_part(&mut self, id: u64, part: PartOf, taken: Taken, settled: Settled) {
+        match settled {
+            Settled::Accepted => self.parts.sent(part),
+            Settled::Unknown => {
+                self.parts.sent(part);
+                self.unknown.insert(id, taken);
+            }
+            Settled::Rejected(_) => {
+                let book = (taken.day >= self.today).then(|| self.book(taken.day));
+                self.parts.gone(part, |taken| {
+                    if let Some(book) = &book {
+                        reserve::give_back(book, &self.spreads, self.switches, taken);
+                    }
+                });
+            }
+        }
+    }
+
     fn book(&mut self, day: Day) -> Arc<Book> {
         if let Some((_, book)) = self.days.iter().find(|(own, _)| *own == day) {
             return Arc::clone(book);
@@ -147,7 +204,7 @@ impl Replay<'_> {
 
     /// What was under way becomes unknown, in the journal too.
     pub(super) fn finish(&mut self, journal: &Journal, switches: &Switches) -> (Vec<(Day, Arc<Book>)>, Recovered) {
-        let interrupted = self.open.len() as u64;
+        let interrupted = (self.open.len() + self.open_parts.len()) as u64;
         let mut records = Vec::new();
         let release = switches.dedup.unknown_outcome == UnknownOutcome::Release;
         for (id, taken) in std::mem::take(&mut self.open) {
@@ -160,6 +217,12 @@ impl Replay<'_> {
                 self.unknown.insert(id, taken);
             }
         }
+        let settled = if release { Settled::Rejected(0) } else { Settled::Unknown };
+        for (id, (part, taken)) in std::mem::take(&mut self.open_parts) {
+            record::write_settled(id, settled, &mut records);
+            self.settled_part(id, part, taken, settled);
+        }
+        while self.parts.sweep(self.tick.steady_ms) > 0 {}
         if !records.is_empty() {
             journal.append(&mut records, 0);
         }

@@ -10,11 +10,12 @@ use dashmap::mapref::entry::Entry;
 
 use crate::domain::{Msisdn, Tick};
 use crate::policy::switches::{Avoid, DedupScope, DedupSwitches, QuotaScope, Switches};
-use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule};
+use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
 use crate::traffic::spread::SpreadPlace;
 use crate::traffic::{Spread, Throttle};
 
 use super::book::{self, Book, Side};
+use super::parts::PartOf;
 use super::record::{Effects, Taken};
 use super::slot::{SlotKey, Space};
 
@@ -36,8 +37,8 @@ pub struct Claim<'a> {
     pub scopes: Scopes,
     /// Its rate.
     pub throttle: &'a Throttle,
-    /// The switches in force.
-    pub switches: &'a Switches,
+    /// The rules in force.
+    pub rules: &'a Ruleset,
     /// The instant of the batch.
     pub tick: Tick,
 }
@@ -56,6 +57,8 @@ pub(super) struct Spreads {
 pub struct Reservation {
     pub(super) taken: Taken,
     pub(super) id: u64,
+    /// Which part of which message it is for; what was taken is that message's.
+    pub(super) part: Option<PartOf>,
     /// Rules that would have refused, had they been enforced.
     pub observed: Reasons,
 }
@@ -64,6 +67,18 @@ impl Reservation {
     /// Whether anything of it has to be durable before the message leaves.
     pub const fn is_durable(&self) -> bool {
         self.taken.effects.are_durable()
+    }
+
+    /// Whether it is for a part of a message.
+    pub const fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
+
+    /// Appends its record, if it has to be durable.
+    pub(super) fn write(&self, records: &mut Vec<u8>) {
+        if self.is_durable() {
+            self.taken.write(records);
+        }
     }
 }
 
@@ -78,8 +93,8 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
             day: permit.day(),
             effects: Effects::default(),
             account: claim.scopes.account,
-            slot_scope: slot_scope(&claim.switches.dedup, claim.scopes),
-            quota_scope: quota_scope(claim.switches.quota.scope, claim.scopes),
+            slot_scope: slot_scope(&claim.rules.switches.dedup, claim.scopes),
+            quota_scope: quota_scope(claim.rules.switches.quota.scope, claim.scopes),
             spread_at_ms: claim.tick.steady_ms,
         },
         observed: permit.observed(),
@@ -89,7 +104,7 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
         None => attempt.rate(),
     };
     match outcome {
-        Ok(()) => Ok(Reservation { taken: attempt.taken, id: 0, observed: attempt.observed }),
+        Ok(()) => Ok(Reservation { taken: attempt.taken, id: 0, part: None, observed: attempt.observed }),
         Err(reason) => Err(Refusal {
             reason,
             status: claim.account.status(reason),
@@ -196,7 +211,7 @@ impl Attempt<'_> {
     /// The slot and, under its lock, everything else.
     fn take_slot(&mut self, recipient: Msisdn) -> Result<(), Reason> {
         let key = SlotKey::new(recipient, self.taken.slot_scope, Space::Messages);
-        let limit = self.claim.switches.dedup.limit;
+        let limit = self.claim.rules.switches.dedup.limit;
         match self.book.slots.entry(key) {
             Entry::Occupied(slot) if *slot.get() >= limit => Err(self.spread_or_duplicate(recipient)),
             Entry::Occupied(mut slot) => {
@@ -218,7 +233,7 @@ impl Attempt<'_> {
 
     /// 7.7 is asked before 7.1a; a duplicate takes no place in the window.
     fn spread_or_duplicate(&self, recipient: Msisdn) -> Reason {
-        let spread = &self.claim.switches.spread;
+        let spread = &self.claim.rules.switches.spread;
         let count = self.spreads.real.count(
             recipient.prefix(spread.digits),
             self.claim.tick.steady_ms,
@@ -238,7 +253,7 @@ impl Attempt<'_> {
         let mine = book::one_more(&self.book.slots, key);
         self.book.note_row();
         self.taken.effects.insert(Effects::OBSERVED_SLOT);
-        if real.saturating_add(mine) > self.claim.switches.dedup.limit {
+        if real.saturating_add(mine) > self.claim.rules.switches.dedup.limit {
             self.observed.insert(Reason::Duplicate);
         }
         Ok(())
@@ -253,13 +268,13 @@ impl Attempt<'_> {
             .and_then(|()| self.rate());
         if taken.is_err() {
             self.taken.effects.remove(Effects::SLOT);
-            give_back_counts(self.book, self.spreads, self.claim.switches, &self.taken, recipient);
+            give_back_counts(self.book, self.spreads, &self.claim.rules.switches, &self.taken, recipient);
         }
         taken
     }
 
     fn spread(&mut self, recipient: Msisdn) -> Result<(), Reason> {
-        let switches = &self.claim.switches.spread;
+        let switches = &self.claim.rules.switches.spread;
         let mode = match self.claim.account.modes.get(Rule::Spread) {
             Mode::Off => return Ok(()),
             Mode::Enforce if switches.action == Avoid::Warn => Mode::Observe,
@@ -283,7 +298,7 @@ impl Attempt<'_> {
 
     fn quota(&mut self, recipient: Msisdn) -> Result<(), Reason> {
         let mode = self.claim.account.modes.get(Rule::Quota);
-        let (scope, limit) = (self.taken.quota_scope, self.claim.switches.quota.users);
+        let (scope, limit) = (self.taken.quota_scope, self.claim.rules.switches.quota.users);
         match mode {
             Mode::Off => Ok(()),
             Mode::Observe => {
@@ -306,7 +321,7 @@ impl Attempt<'_> {
 
     /// Counts the subscriber unless the scope has counted them today.
     fn count_user(&mut self, recipient: Msisdn, scope: u16, limit: u32) -> bool {
-        if self.taken.effects.contains(Effects::SLOT) && slot_implies_user(self.claim.switches) {
+        if self.taken.effects.contains(Effects::SLOT) && slot_implies_user(&self.claim.rules.switches) {
             return self.book.count_up(Side::Real, scope, limit);
         }
         let key = SlotKey::new(recipient, scope, Space::Users);

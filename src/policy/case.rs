@@ -1,16 +1,17 @@
 //! The case: what the rules judge, read once from a submission.
 
-use crate::domain::{LocalTime, Moment, Msisdn, msisdn::MsisdnError};
+use crate::domain::{AccountClass, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
 use crate::smpp::Submission;
 use crate::smpp::coding::{self, CodingError, Encoding};
 use crate::smpp::time::{Time, TimeError};
+use crate::smpp::udh::{Part, Parts};
 
 use super::matching;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
 use super::ruleset::{Account, Ruleset};
-use super::switches::ZeroOffset;
+use super::switches::{Multipart, ZeroOffset};
 
 /// Buffers that one decision after another uses, so that none allocates.
 #[derive(Debug, Default)]
@@ -42,6 +43,15 @@ pub struct Case<'a> {
     pub place: Option<Place>,
     /// The text; `None` if no rule of this account looks at it.
     pub text: Option<Result<Text<'a>, CodingError>>,
+}
+
+/// Under whose rules a text is judged: what the rules about nothing but the text look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// The policy in force.
+    pub rules: &'a Ruleset,
+    /// Who sends.
+    pub account: &'a Account,
 }
 
 /// A decoded text.
@@ -108,9 +118,30 @@ impl<'a> Case<'a> {
         self.text.and_then(Result::ok)
     }
 
+    /// Under whose rules the text is judged.
+    pub const fn author(&self) -> Author<'a> {
+        Author { rules: self.rules, account: self.account }
+    }
+
+    /// Which part of a message this is, where parts are judged together: what a
+    /// text as a whole must keep is then judged by [`super::joined`].
+    pub fn part(&self) -> Option<Part> {
+        match self.submission.user_data.parts {
+            Parts::Part(part) if self.author().joins_parts() => Some(part),
+            _ => None,
+        }
+    }
+
     /// Whether the account's finding of a rule is a refusal.
     pub fn enforces(&self, rule: Rule) -> bool {
         self.account.modes.get(rule) == Mode::Enforce
+    }
+}
+
+impl Author<'_> {
+    /// Whether the parts of one message are judged together. The exempt class's always are.
+    pub fn joins_parts(&self) -> bool {
+        self.rules.switches.length.multipart == Multipart::Group || self.account.class == AccountClass::ExemptPlatform
     }
 }
 

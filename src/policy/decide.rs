@@ -5,6 +5,7 @@ use crate::smpp::Submission;
 use crate::smpp::submission::{Field, Malformed};
 
 use super::case::{Case, Finding};
+use super::joined::Piece;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
@@ -14,13 +15,14 @@ use super::ruleset::{Account, Ruleset};
 pub use super::case::Scratch;
 
 /// What has passed every rule that a submission alone decides. Only this module makes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a permit is what a reservation is made from"]
 pub struct Permit {
     recipient: Option<Msisdn>,
     place: Option<Place>,
     edt: Moment,
     observed: Reasons,
+    piece: Option<Box<Piece>>,
 }
 
 /// What has not, and why.
@@ -52,10 +54,8 @@ pub fn decide(
             mode => tally.add(mode, check(&case)),
         }
     }
-    tally.close(
-        account,
-        Permit { recipient: case.recipient.ok(), place: case.place, edt: case.edt, observed: Reasons::NONE },
-    )
+    let observed = tally.verdict(account)?;
+    Ok(Permit { recipient: case.recipient.ok(), place: case.place, edt: case.edt, observed, piece: Piece::of(&case) })
 }
 
 /// Judges a frame that could not be read as a submission, or whose operation
@@ -74,7 +74,8 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         Mode::Off => {}
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
-    tally.close(account, Permit { recipient: None, place: None, edt: now, observed: Reasons::NONE })
+    let observed = tally.verdict(account)?;
+    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None })
 }
 
 /// The one rule that a frame meets which is no readable submission.
@@ -84,14 +85,14 @@ pub fn rule_of(fault: Malformed) -> Rule {
 
 /// What the rules have found so far.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     first: Option<(Reason, Option<u32>)>,
     also: Reasons,
     observed: Reasons,
 }
 
 impl Tally {
-    fn add(&mut self, mode: Mode, finding: Finding) {
+    pub(super) fn add(&mut self, mode: Mode, finding: Finding) {
         self.observed = self.observed.union(finding.noted);
         if finding.passes() {
             return;
@@ -108,10 +109,14 @@ impl Tally {
         }
     }
 
-    fn close(self, account: &Account, permit: Permit) -> Result<Permit, Refusal> {
-        let Some((reason, own)) = self.first else {
-            return Ok(Permit { observed: self.observed, ..permit });
-        };
+    /// Whether a rule that is enforced has refused.
+    pub(super) const fn refuses(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// What is observed only, or the refusal.
+    pub(super) fn verdict(self, account: &Account) -> Result<Reasons, Refusal> {
+        let Some((reason, own)) = self.first else { return Ok(self.observed) };
         let status = account.status_or(reason, own);
         Err(Refusal { reason, status, also: self.also, observed: self.observed })
     }
@@ -136,6 +141,11 @@ impl Permit {
     /// The effective delivery time.
     pub const fn edt(&self) -> Moment {
         self.edt
+    }
+
+    /// What the other parts of its message need to know of it, where it is one of several that are judged together.
+    pub fn piece(&self) -> Option<&Piece> {
+        self.piece.as_deref()
     }
 
     /// What would have refused, had its rule been enforced, and what is counted only.

@@ -93,7 +93,7 @@ pub fn explain(rules: &Ruleset, account: &Account, submission: &Submission<'_>, 
         recipient: case.recipient.ok(),
         city: place.and_then(|place| rules.regions.city_of(place.city?)).cloned(),
         operator: place.map(|place| place.operator),
-        length: case.readable().map(|text| length::counted(&case, text)),
+        length: case.readable().map(|text| length::counted(case.author(), text)),
         edt: case.edt,
     }
 }
@@ -135,6 +135,9 @@ fn detail(rule: Rule, case: &Case<'_>) -> Detail {
         Rule::Region => region(case),
         Rule::Customers => customers(case),
         Rule::Length => characters(case),
+        Rule::Signature | Rule::Contact if case.part().is_some() => {
+            Detail::new("judged when all parts of the message have come", "待各分段到齐后判定")
+        }
         Rule::Signature => signed(case),
         Rule::Contact => contact(case),
         Rule::Holiday => holiday(case),
@@ -208,7 +211,7 @@ fn customers(case: &Case<'_>) -> Detail {
 
 fn characters(case: &Case<'_>) -> Detail {
     let Some(text) = case.readable() else { return Detail::new("no text to count", "无可计数的内容") };
-    let (count, limit) = (length::counted(case, text), case.rules.switches.length.limit);
+    let (count, limit) = (length::counted(case.author(), text), case.rules.switches.length.limit);
     let octets = length::on_air(case, text);
     Detail::new(
         format!("{count} of {limit} characters, {octets} of {ONE_MESSAGE} octets on the air"),
@@ -218,7 +221,7 @@ fn characters(case: &Case<'_>) -> Detail {
 
 fn signed(case: &Case<'_>) -> Detail {
     let Some(text) = case.readable() else { return Detail::new("no text to compare", "无可比对的内容") };
-    let found = signature::evidence(case, text);
+    let found = signature::evidence(case.author(), text);
     let told = |own: &'static str, foreign: &'static str| {
         listed(found.numbers.iter().map(|(number, is_own)| format!("{number} {}", if *is_own { own } else { foreign })))
     };

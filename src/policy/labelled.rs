@@ -58,7 +58,7 @@ fn unescaped(text: &str) -> String {
     out + rest
 }
 
-fn outcome(verdict: Result<Permit, Refusal>) -> String {
+fn outcome(verdict: &Result<Permit, Refusal>) -> String {
     match verdict {
         Ok(_) => "pass".to_owned(),
         Err(refusal) => refusal.reasons().iter().map(Reason::code).collect::<Vec<_>>().join("+"),
@@ -71,7 +71,7 @@ fn judge(class: AccountClass, text: &str, switches: Switches) -> String {
     let source = if class.needs_city() { "6202" } else { "1258" };
     let octets = Frame::new(source, text).octets();
     let submission = Submission::read(&octets).unwrap();
-    outcome(decide(&rules, &account, &submission, at(WEEKDAY), &mut Scratch::default()))
+    outcome(&decide(&rules, &account, &submission, at(WEEKDAY), &mut Scratch::default()))
 }
 
 #[test]

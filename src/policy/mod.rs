@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod case;
 pub mod decide;
 pub mod explain;
+pub mod joined;
 #[cfg(test)]
 mod labelled;
 pub mod matching;

@@ -177,7 +177,7 @@ pub(super) fn claim(session: &Session, tick: Tick) -> Claim<'_> {
         account: &session.sender.account,
         scopes: session.sender.scopes,
         throttle: &session.sender.throttle,
-        switches: &session.site.rules.switches,
+        rules: &session.site.rules,
         tick,
     }
 }

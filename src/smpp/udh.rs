@@ -28,7 +28,7 @@ pub struct Part {
 }
 
 /// How parts are announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PartKind {
     /// UDH element 0x00, 8-bit reference.
     Udh8,

@@ -10,6 +10,7 @@ mod labelled;
 mod modes;
 mod no_bypass;
 mod operations;
+mod parts;
 mod pdus;
 mod reader;
 mod second_reader;

@@ -22,6 +22,20 @@ pub const POLICY: &[Key] = &[
     key("length.limit", Range(1, 1000), "4.1", "characters allowed, this number included", "字数上限,含本数"),
     key("length.count_signature", Flag, "4.1, A-10", "whether the signature counts", "落款是否计入字数"),
     key(
+        "length.multipart",
+        OneOf(&["reject", "group"]),
+        "4.1, 7.1a, section 4",
+        "a message in several parts: refused, or its parts judged together as one message (always so for the exempt class); with `group` the journal holds the texts of parts",
+        "长短信:拒绝,或合并为一条判定(豁免类始终合并);合并时账本保存各分段内容",
+    ),
+    key(
+        "length.assembly_minutes",
+        Range(1, 1440),
+        "section 4",
+        "minutes from a message's first part within which its other parts are taken for the same message",
+        "自首个分段起、其余分段归入同一短信的分钟数",
+    ),
+    key(
         "signature.position",
         OneOf(&["tail", "head_or_tail", "anywhere"]),
         "4.2, 4.3, A-09",

@@ -5,7 +5,7 @@
 //! stands at the end, so both are looked for in the last 24 characters.
 
 use crate::domain::AccountClass;
-use crate::policy::case::{Case, Finding, Text};
+use crate::policy::case::{Author, Case, Finding, Text};
 use crate::policy::numbers::Number;
 use crate::policy::phrases::{Consultations, Zone, find_extra_name, find_name};
 use crate::policy::reason::Reason;
@@ -23,15 +23,22 @@ enum Owner {
 
 /// Judges the rule.
 pub fn check(case: &Case<'_>) -> Finding {
-    let Some(text) = case.readable() else { return Finding::PASS };
-    let own = match owners(case) {
-        (owner, None) => signed(case, text, owner),
-        (owner, Some(other)) => match signed(case, text, other) {
+    match case.readable() {
+        Some(text) if case.part().is_none() => judge(case.author(), text),
+        _ => Finding::PASS,
+    }
+}
+
+/// Judges a whole text, wherever it comes from.
+pub fn judge(author: Author<'_>, text: Text<'_>) -> Finding {
+    let own = match owners(author) {
+        (owner, None) => signed(author, text, owner),
+        (owner, Some(other)) => match signed(author, text, other) {
             Finding::PASS => Finding::PASS,
-            _ => signed(case, text, owner),
+            _ => signed(author, text, owner),
         },
     };
-    own.and(foreign(case, text))
+    own.and(foreign(author, text))
 }
 
 /// What a text offers as a signature, for people.
@@ -44,30 +51,30 @@ pub struct Evidence {
 }
 
 /// Looks at a text with the same finders as the rule.
-pub fn evidence(case: &Case<'_>, text: Text<'_>) -> Evidence {
-    let (owner, _) = owners(case);
-    let found = Consultations::of(text.matching, &case.rules.switches.signature.extra_consults);
+pub fn evidence(author: Author<'_>, text: Text<'_>) -> Evidence {
+    let (owner, _) = owners(author);
+    let found = Consultations::of(text.matching, &author.rules.switches.signature.extra_consults);
     Evidence {
-        name: name(case, text, owner).is_some(),
-        numbers: found.map(|found| (found.number, owns(case, owner, &found.number))).collect(),
+        name: name(author, text, owner).is_some(),
+        numbers: found.map(|found| (found.number, owns(author, owner, &found.number))).collect(),
     }
 }
 
 /// Characters of the name and consultation phrases in the zone, for sites that do not count them.
-pub fn length(case: &Case<'_>, text: Text<'_>) -> usize {
-    let (owner, other) = owners(case);
+pub fn length(author: Author<'_>, text: Text<'_>) -> usize {
+    let (owner, other) = owners(author);
     let of = |owner| {
-        let name = name(case, text, owner).map_or(0, |span| span.len());
-        name + consultation(case, text, owner).map_or(0, |span| span.len())
+        let name = name(author, text, owner).map_or(0, |span| span.len());
+        name + consultation(author, text, owner).map_or(0, |span| span.len())
     };
     of(owner).max(other.map_or(0, of))
 }
 
 /// The signature an account owes, and one that will do instead.
-fn owners(case: &Case<'_>) -> (Owner, Option<Owner>) {
-    match (case.account.class, case.account.city) {
+fn owners(author: Author<'_>) -> (Owner, Option<Owner>) {
+    match (author.account.class, author.account.city) {
         (AccountClass::CityMoa | AccountClass::KeyAccount, _) => (Owner::City, None),
-        (AccountClass::Province1258, Some(_)) => match case.rules.switches.signature.city_on_1258 {
+        (AccountClass::Province1258, Some(_)) => match author.rules.switches.signature.city_on_1258 {
             CityOn1258::Province => (Owner::Province, None),
             CityOn1258::City => (Owner::City, None),
             CityOn1258::Either => (Owner::Province, Some(Owner::City)),
@@ -76,10 +83,10 @@ fn owners(case: &Case<'_>) -> (Owner, Option<Owner>) {
     }
 }
 
-fn signed(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Finding {
-    let switches = &case.rules.switches.signature;
-    let name = name(case, text, owner).is_some();
-    let consultation = || consultation(case, text, owner).is_some();
+fn signed(author: Author<'_>, text: Text<'_>, owner: Owner) -> Finding {
+    let switches = &author.rules.switches.signature;
+    let name = name(author, text, owner).is_some();
+    let consultation = || consultation(author, text, owner).is_some();
     match owner {
         Owner::City => match switches.city {
             Need::Any if name || consultation() => Finding::PASS,
@@ -95,43 +102,43 @@ fn signed(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Finding {
     }
 }
 
-fn name(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
-    let switches = &case.rules.switches.signature;
+fn name(author: Author<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
+    let switches = &author.rules.switches.signature;
     let zone = Zone::of(text.matching.len(), switches);
     let phrase = if owner == Owner::Province { PROVINCE } else { CITY };
     let extra = || switches.extra_names.iter().find_map(|name| find_extra_name(text.matching, zone, name));
     find_name(text.matching, zone, phrase).or_else(extra)
 }
 
-fn consultation(case: &Case<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
-    let switches = &case.rules.switches.signature;
+fn consultation(author: Author<'_>, text: Text<'_>, owner: Owner) -> Option<std::ops::Range<usize>> {
+    let switches = &author.rules.switches.signature;
     let zone = Zone::of(text.matching.len(), switches);
     Consultations::of(text.matching, &switches.extra_consults)
-        .filter(|found| zone.holds(&found.span) && owns(case, owner, &found.number))
+        .filter(|found| zone.holds(&found.span) && owns(author, owner, &found.number))
         .map(|found| found.span)
         .last()
 }
 
 /// Whether a consultation number is the owner's. A manager's own numbers are local too.
-fn owns(case: &Case<'_>, owner: Owner, number: &Number) -> bool {
+fn owns(author: Author<'_>, owner: Owner, number: &Number) -> bool {
     match owner {
-        Owner::Province => case.rules.switches.signature.province_numbers.iter().any(|own| number.is(own)),
+        Owner::Province => author.rules.switches.signature.province_numbers.iter().any(|own| number.is(own)),
         Owner::City => {
-            case.account.consult_numbers.iter().any(|own| number.is(own))
-                || case.account.class == AccountClass::KeyAccount
-                    && case.account.contact_numbers.iter().any(|own| number.is(own))
+            author.account.consult_numbers.iter().any(|own| number.is(own))
+                || author.account.class == AccountClass::KeyAccount
+                    && author.account.contact_numbers.iter().any(|own| number.is(own))
         }
     }
 }
 
 /// A consultation number of another place, anywhere in a city's text.
-fn foreign(case: &Case<'_>, text: Text<'_>) -> Finding {
-    let switches = &case.rules.switches.signature;
-    if !case.account.class.needs_city() || switches.foreign_consult == Foreign::Allow {
+fn foreign(author: Author<'_>, text: Text<'_>) -> Finding {
+    let switches = &author.rules.switches.signature;
+    if !author.account.class.needs_city() || switches.foreign_consult == Foreign::Allow {
         return Finding::PASS;
     }
     let mut phrases = Consultations::of(text.matching, &switches.extra_consults);
-    if phrases.all(|found| owns(case, Owner::City, &found.number)) {
+    if phrases.all(|found| owns(author, Owner::City, &found.number)) {
         return Finding::PASS;
     }
     match switches.foreign_consult {

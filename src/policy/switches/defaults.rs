@@ -2,14 +2,20 @@
 
 use super::{
     Avoid, CityOn1258, Dc15, DedupScope, DedupSwitches, DefaultAlphabet, EncodingSwitches, Foreign, HolidayScope,
-    HolidaySwitches, HoursSwitches, LengthSwitches, LengthUnit, Need, OperatorScope, ProvinceScope, QuotaScope,
-    QuotaSwitches, RegionSwitches, ScheduleSwitches, SignaturePosition, SignatureSwitches, SpreadSwitches, TlvSwitches,
-    Unknown, UnknownOutcome, UnknownTlv, Window, ZeroOffset,
+    HolidaySwitches, HoursSwitches, LengthSwitches, LengthUnit, Multipart, Need, OperatorScope, ProvinceScope,
+    QuotaScope, QuotaSwitches, RegionSwitches, ScheduleSwitches, SignaturePosition, SignatureSwitches, SpreadSwitches,
+    TlvSwitches, Unknown, UnknownOutcome, UnknownTlv, Window, ZeroOffset,
 };
 
 impl Default for LengthSwitches {
     fn default() -> Self {
-        Self { unit: LengthUnit::Scalar, limit: 65, count_signature: true }
+        Self {
+            unit: LengthUnit::Scalar,
+            limit: 65,
+            count_signature: true,
+            multipart: Multipart::Reject,
+            assembly_minutes: 10,
+        }
     }
 }
 

@@ -65,6 +65,20 @@ pub struct LengthSwitches {
     pub limit: u32,
     /// Whether the signature counts.
     pub count_signature: bool,
+    /// What becomes of a message in several parts.
+    pub multipart: Multipart,
+    /// Minutes from the first part within which the others belong to it, 1..=1440.
+    pub assembly_minutes: u32,
+}
+
+/// What becomes of a message in several parts (section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Multipart {
+    /// Refused: a conforming text fits one message.
+    Reject,
+    /// Its parts are judged together and count as one message.
+    Group,
 }
 
 /// What counts as one character.

@@ -1,0 +1,108 @@
+//! One message in several parts, from its first part to the end of its assembly time.
+
+use crate::policy::joined::{Earlier, Passed, Piece, Recipient};
+use crate::smpp::udh::PartKind;
+
+use super::record::Taken;
+
+/// What the parts of one message have in common, beside their account and their total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    to: Recipient,
+    kind: PartKind,
+    reference: u16,
+}
+
+/// A message: what it took, and which of its parts are under way or taken.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) key: Key,
+    /// Taken by its first part, for all of them.
+    pub(super) taken: Taken,
+    /// Where its assembly time ends, steady milliseconds.
+    pub(super) deadline_ms: i64,
+    total: u8,
+    data_coding: u8,
+    parts: Vec<Held>, // INVARIANT: in the order of the numbers, none twice
+    /// Every part is with the SMSC for good; nothing more is kept of them.
+    done: bool,
+}
+
+/// A part under way or taken. One that was refused is not held.
+struct Held {
+    index: u8,
+    pending: bool,
+    text: Box<str>,
+}
+
+impl Key {
+    /// The key of a part's message.
+    pub(super) const fn of(piece: &Piece) -> Self {
+        Self { to: piece.to, kind: piece.part.kind, reference: piece.part.reference }
+    }
+}
+
+impl Group {
+    /// Octets a group counts for, beside its parts.
+    pub(super) const WEIGHT: usize = 256;
+    /// Octets a part counts for, beside its text.
+    pub(super) const PART_WEIGHT: usize = 64;
+
+    /// A message none of whose parts is held yet.
+    pub(super) const fn new(piece: &Piece, taken: Taken, deadline_ms: i64) -> Self {
+        let (total, data_coding) = (piece.part.total, piece.data_coding);
+        Self { key: Key::of(piece), taken, deadline_ms, total, data_coding, parts: Vec::new(), done: false }
+    }
+
+    /// What the policy wants to know of it.
+    pub(super) fn earlier(&self) -> Earlier<'_> {
+        let texts = || self.parts.iter().map(|part| (part.index, &*part.text)).collect();
+        let passed = if self.done { Passed::All } else { Passed::Some(texts()) };
+        Earlier { total: self.total, data_coding: self.data_coding, day: self.taken.day, passed }
+    }
+
+    /// Holds a part that is about to leave.
+    pub(super) fn hold(&mut self, index: u8, text: Box<str>) {
+        let held = Held { index, pending: true, text };
+        match self.parts.binary_search_by_key(&index, |part| part.index) {
+            Ok(place) => self.parts[place] = held,
+            Err(place) => self.parts.insert(place, held),
+        }
+    }
+
+    /// The SMSC has a part, or may have it. Tells whether it now has them all.
+    pub(super) fn sent(&mut self, index: u8) -> bool {
+        if let Ok(place) = self.parts.binary_search_by_key(&index, |part| part.index) {
+            self.parts[place].pending = false;
+        }
+        if self.parts.len() == usize::from(self.total) && !self.is_pending() {
+            self.done = true;
+            self.parts = Vec::new();
+        }
+        self.done
+    }
+
+    /// A part was refused or never left: its number is free. Tells whether it was the last one held.
+    pub(super) fn gone(&mut self, index: u8) -> bool {
+        self.parts.retain(|part| part.index != index);
+        self.parts.is_empty() && !self.done
+    }
+
+    /// Whether a part's outcome is open.
+    pub(super) fn is_pending(&self) -> bool {
+        self.parts.iter().any(|part| part.pending)
+    }
+
+    /// Octets it counts for.
+    pub(super) fn weight(&self) -> usize {
+        let parts: usize = self.parts.iter().map(|part| Self::PART_WEIGHT + part.text.len()).sum();
+        Self::WEIGHT + parts
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the text (P14).
+        write!(f, "{}{}", self.index, if self.pending { " pending" } else { "" })
+    }
+}
