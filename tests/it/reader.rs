@@ -18,7 +18,6 @@ pub(crate) struct Message {
     pub(crate) replace_if_present: u8,
     pub(crate) data_coding: u8,
     pub(crate) default_msg_id: u8,
-    #[expect(clippy::struct_field_names, reason = "the specification's name")]
     pub(crate) short_message: Vec<u8>,
     pub(crate) tlvs: Vec<(u16, Vec<u8>)>,
 }
