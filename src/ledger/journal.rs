@@ -64,6 +64,8 @@ pub struct Journal {
     finished: watch::Sender<u64>,
     failures: Mutex<VecDeque<u64>>,
     trusted: AtomicBool,
+    /// Commits that may still be expected to be shared by several sessions.
+    sharing: AtomicU64,
     size: AtomicU64,
     observer: Arc<dyn CommitObserver>,
 }
@@ -72,6 +74,8 @@ pub struct Journal {
 struct Pending {
     records: Vec<u8>,
     reservations: u64,
+    /// Appends that brought reservations.
+    batches: u64,
     first_id: u64,
     generation: u64,
     wanted: bool,
@@ -80,6 +84,8 @@ struct Pending {
 
 /// Generations whose failure is remembered; a waiter asks within its own commit, far earlier.
 const FAILURES_KEPT: usize = 4096;
+/// Commits after a shared one that wait for others again.
+const SHARING_MEMORY: u64 = 32;
 
 impl Journal {
     /// Opens today's file in the folder. `next_id` is the first id not used by any earlier record.
@@ -100,6 +106,7 @@ impl Journal {
             pending: Mutex::new(Pending {
                 records: Vec::new(),
                 reservations: 0,
+                batches: 0,
                 first_id: next_id,
                 generation: 1,
                 wanted: false,
@@ -110,6 +117,7 @@ impl Journal {
             finished: watch::Sender::new(0),
             failures: Mutex::new(VecDeque::new()),
             trusted: AtomicBool::new(true),
+            sharing: AtomicU64::new(0),
             size: AtomicU64::new(0),
             observer,
         });
@@ -142,6 +150,7 @@ impl Journal {
         let ticket = Ticket { generation: pending.generation, first_id: pending.first_id + pending.reservations };
         pending.records.extend_from_slice(records);
         pending.reservations += reservations;
+        pending.batches += u64::from(reservations > 0);
         records.clear();
         ticket
     }
@@ -150,8 +159,11 @@ impl Journal {
     pub async fn durable(&self, ticket: Ticket) -> Result<(), NotDurable> {
         match self.durability {
             Durability::Process => {
-                // Sessions that are ready to append get their turn first, and share the commit.
-                tokio::task::yield_now().await;
+                // Sessions that are ready to append get their turn first, and share the commit. A turn costs a
+                // look at the sockets, so it is given while commits are shared, and now and then to find out.
+                if self.sharing.load(Ordering::Relaxed) > 0 || ticket.generation.is_multiple_of(SHARING_MEMORY) {
+                    tokio::task::yield_now().await;
+                }
                 self.commit_pending(Some(ticket));
             }
             Durability::Power => {
@@ -189,6 +201,8 @@ impl Journal {
                 pending.first_id,
                 pending.generation,
             );
+            let shared = std::mem::take(&mut pending.batches) > 1;
+            self.note_sharing(shared);
             pending.first_id += taken.1;
             pending.generation += 1;
             taken
@@ -206,6 +220,11 @@ impl Journal {
         }
         self.finished.send_replace(generation);
         self.reuse(records);
+    }
+
+    fn note_sharing(&self, shared: bool) {
+        let left = self.sharing.load(Ordering::Relaxed);
+        self.sharing.store(if shared { SHARING_MEMORY } else { left.saturating_sub(1) }, Ordering::Relaxed);
     }
 
     fn write(&self, file: &mut DayFile, first_id: u64, records: &[u8]) -> rusqlite::Result<()> {
