@@ -83,6 +83,11 @@ impl DayFile {
         Self::open(folder, day, durability, &self.names)
     }
 
+    /// The names it holds.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// Its day.
     pub(super) const fn day(&self) -> Day {
         self.day
@@ -99,11 +104,13 @@ impl DayFile {
 
     /// Writes names that the file does not have.
     pub(super) fn write_names(&mut self, names: &Names) -> rusqlite::Result<()> {
-        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO names (id, name) VALUES (?, ?)")?;
+        let all = self.connection.unchecked_transaction()?; // one sync for all of them
+        let mut insert = all.prepare_cached("INSERT OR IGNORE INTO names (id, name) VALUES (?, ?)")?;
         for (id, name) in names.iter() {
             insert.execute(params![id, name])?;
         }
         drop(insert);
+        all.commit()?;
         self.names = names.clone();
         Ok(())
     }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use crate::domain::{LocalTime, Ticker};
+use crate::domain::{Day, LocalTime, Ticker};
 
 use super::file::DayFile;
 use super::names::Names;
@@ -273,6 +273,12 @@ impl Journal {
     /// Gives names to accounts and units that have none yet.
     pub fn write_names(&self, names: &Names) -> rusqlite::Result<()> {
         self.file.lock().write_names(names)
+    }
+
+    /// Lays out the next day's file, so that the first commit after midnight need not.
+    pub fn prepare(&self, day: Day) -> rusqlite::Result<()> {
+        let names = self.file.lock().names().clone();
+        DayFile::open(&self.folder, day, self.durability, &names).map(|_| ())
     }
 
     /// Writes an empty row after a failure, so that a ledger that works again says so before somebody sends.

@@ -342,9 +342,13 @@ impl Ledger {
         self.turn_day(now.day);
         if now.second > 86_400 - 600 {
             self.turn_day(now.day.next());
+            if !DayFile::path(&self.settings.path, now.day.next()).exists() {
+                let _ = self.journal.prepare(now.day.next()); // if not now, the first commit of the day does it
+            }
         }
         let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
-        if self.days.load().iter().any(|(day, _)| *day < oldest) {
+        let before = self.days.load_full(); // dropped here and not by a session that happens to look
+        if before.iter().any(|(day, _)| *day < oldest) {
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
@@ -358,5 +362,6 @@ impl Ledger {
         if log_pages > LOG_PAGES_MAX {
             let _ = self.journal.restart_log();
         }
+        drop(before);
     }
 }

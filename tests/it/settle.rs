@@ -216,3 +216,23 @@ async fn a_late_acceptance_takes_again_what_was_released() {
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
 }
+
+#[tokio::test]
+async fn an_answer_after_midnight_settles_a_message_of_the_day_before() {
+    let stand = Stand::with_policy("[hours]\nnight = []\n").await;
+    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_millis(300)));
+    stand.at("2026-11-24T23:59:59");
+    let mut esme = stand.bind("hefei").await;
+    esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stand.at("2026-11-25T00:00:00");
+    esme.next_pdu().await.expect("answered");
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass", "a new day");
+    let stand = stand.restart().await;
+    assert_eq!(stand.gateway.recovered.reservations, 2, "both days' files are read");
+    assert_eq!(stand.gateway.recovered.unknown, 0);
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
+    let files = std::fs::read_dir(stand.ledger_folder()).expect("there").count();
+    assert!(files >= 3, "a file a day, and the lock");
+}
