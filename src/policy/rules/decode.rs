@@ -2,7 +2,8 @@
 //!
 //! Content that cannot be read cannot be counted or compared, and an SMSC
 //! might show it as something else: binary, compressed and unknown codings,
-//! lone surrogates, octets outside the alphabet.
+//! lone surrogates, octets outside the alphabet. What may stand at the end of
+//! a text may not stand at the end of a part that others follow.
 
 use crate::policy::case::{Case, Finding};
 use crate::policy::reason::Reason;
@@ -11,6 +12,9 @@ use crate::policy::reason::Reason;
 pub fn check(case: &Case<'_>) -> Finding {
     match case.text {
         Some(Err(_)) => Finding::refuse(Reason::DecodeFailed),
+        Some(Ok(text)) if text.chars.ends_with(&['\0']) && case.part().is_some_and(|part| part.index < part.total) => {
+            Finding::refuse(Reason::DecodeFailed)
+        }
         _ => Finding::PASS,
     }
 }
