@@ -27,7 +27,7 @@ mod slot;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -75,6 +75,8 @@ pub struct Ledger {
     names: Mutex<Names>,
     unknown: Mutex<HashMap<u64, Taken>>,
     reserved: AtomicU64,
+    /// The first day that may still be sent for; days before it are forgotten.
+    floor: AtomicU16,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     _lock: FolderLock,
 }
@@ -141,6 +143,7 @@ impl Ledger {
             names: Mutex::new(replay.names),
             unknown: Mutex::new(replay.unknown),
             reserved: AtomicU64::new(0),
+            floor: AtomicU16::new(0),
             writer: Mutex::new(None),
             _lock: lock,
         });
@@ -191,6 +194,9 @@ impl Ledger {
     }
 
     fn take(&self, claim: &Claim<'_>, permit: &Permit) -> Result<Reservation, Refusal> {
+        if permit.day().number() < self.floor.load(Ordering::SeqCst) {
+            return Err(reserve::forgotten(claim)); // the clock was set back: an emptied day must not be sent for again
+        }
         let days = self.days.load();
         match days.iter().find(|(day, _)| *day == permit.day()) {
             Some((_, book)) => reserve::take(book, &self.spreads, claim, permit),
@@ -349,6 +355,7 @@ impl Ledger {
         let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
         let before = self.days.load_full(); // dropped here and not by a session that happens to look
         if before.iter().any(|(day, _)| *day < oldest) {
+            self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);

@@ -114,6 +114,12 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
     }
 }
 
+/// The refusal of a message for a day whose slots are no longer known.
+pub(super) fn forgotten(claim: &Claim<'_>) -> Refusal {
+    let reason = Reason::LedgerUnavailable;
+    Refusal { reason, status: claim.account.status(reason), also: Reasons::NONE, observed: Reasons::NONE }
+}
+
 /// Takes what the journal says was taken, without asking; the windows of 7.7 are left alone.
 pub(super) fn take_again(book: &Book, taken: &Taken) {
     let Some(recipient) = taken.recipient else { return };
@@ -133,13 +139,14 @@ pub(super) fn take_again(book: &Book, taken: &Taken) {
 pub(super) fn give_back(book: &Book, spreads: &Spreads, switches: &Switches, taken: &Taken) {
     let Some(recipient) = taken.recipient else { return };
     let effects = taken.effects;
+    // The counts first: who takes the slot next finds room in the quota.
+    give_back_counts(book, spreads, switches, taken, recipient);
     if effects.contains(Effects::SLOT) {
         book.release(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
     }
     if effects.contains(Effects::OBSERVED_SLOT) {
         book.release(SlotKey::new(recipient, taken.slot_scope, Space::ObservedMessages));
     }
-    give_back_counts(book, spreads, switches, taken, recipient);
 }
 
 fn give_back_counts(book: &Book, spreads: &Spreads, switches: &Switches, taken: &Taken, recipient: Msisdn) {

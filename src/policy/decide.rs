@@ -55,7 +55,15 @@ pub fn decide(
         }
     }
     let observed = tally.verdict(account)?;
-    Ok(Permit { recipient: case.recipient.ok(), place: case.place, edt: case.edt, observed, piece: Piece::of(&case) })
+    let edt = within_reach(case.edt, now, rules.switches.schedule.max_ahead_hours);
+    Ok(Permit { recipient: case.recipient.ok(), place: case.place, edt, observed, piece: Piece::of(&case) })
+}
+
+/// Where nobody enforces the rule about schedules, one that is past or too far is
+/// no day of its own: the SMSC may deliver at once, and days are not made on demand.
+fn within_reach(edt: Moment, now: Moment, max_ahead_hours: u32) -> Moment {
+    let last = now.plus(std::time::Duration::from_secs(u64::from(max_ahead_hours) * 3600));
+    if (now..=last).contains(&edt) { edt } else { now }
 }
 
 /// Judges a frame that could not be read as a submission, or whose operation

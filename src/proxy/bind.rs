@@ -75,7 +75,7 @@ async fn front(gateway: &Gateway, leg: &'static str, stream: &TcpStream, inbox: 
                 inbox.consume(length);
                 return Some(frame);
             }
-            Cut::Partial(_) => {}
+            Cut::Partial(_) => inbox.consume(0), // lets go of the large buffer
             Cut::Bad(length) => {
                 gateway.metrics.protocol_errors.with_label_values(&[leg, "not_smpp"]).inc();
                 tracing::info!(event = "protocol_error", leg, length, "not SMPP; closing");

@@ -131,6 +131,10 @@ impl Pass<'_> {
             Answered::Waiting(flight) => {
                 return self.answered(&flight, header, frame, settled);
             }
+            Answered::Nacked(flight) => {
+                self.nacked(&flight);
+                return Onward::AsReceived;
+            }
             Answered::Nothing if nack => return Onward::AsReceived, // of a request that is not ours to count
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
@@ -153,10 +157,9 @@ impl Pass<'_> {
             self.session.smsc_metrics.response.observe(waited);
         }
         self.session.smsc_metrics.answered(header.status);
-        let nack = header.command_id == command::GENERIC_NACK;
         match &flight.held {
             Held::One(reservation) => {
-                let refused = (header.status != 0 || nack).then_some(header.status);
+                let refused = (header.status != 0).then_some(header.status);
                 self.outcome(reservation, refused, settled);
                 Onward::AsReceived
             }
@@ -166,16 +169,32 @@ impl Pass<'_> {
 
     /// Of several recipients the SMSC names those it did not take; the gateway adds its own.
     fn answered_multi(&mut self, many: &Many, header: Header, frame: &[u8], settled: &mut Settling) -> Onward {
-        let resp = if header.status == 0 { MultiResp::read(frame) } else { None };
-        let all = (header.status != 0 || header.command_id == command::GENERIC_NACK).then_some(header.status);
+        let resp = MultiResp::read(frame);
+        let all = (header.status != 0).then_some(header.status);
+        let mut named: Vec<_> = resp.iter().flat_map(|resp| &resp.unsuccess).filter(|one| one.status != 0).collect();
         for (name, reservation) in &many.taken {
-            let named = resp.as_ref().and_then(|resp| resp.unsuccess.iter().find(|one| one.names(name)));
-            self.outcome(reservation, all.or(named.map(|one| one.status)), settled);
+            // Each entry speaks for one recipient, also where a number stands twice.
+            let entry = named.iter().position(|one| one.names(name)).map(|index| named.swap_remove(index));
+            self.outcome(reservation, all.or(entry.map(|one| one.status)), settled);
         }
-        match resp {
-            Some(resp) if !many.refused.is_empty() => Onward::Written(resp.with(frame, &many.refused)),
-            _ => Onward::AsReceived,
+        if all.is_some() || many.refused.is_empty() {
+            return Onward::AsReceived;
         }
+        Onward::Written(match resp {
+            Some(resp) => resp.with(frame, &many.refused),
+            None => MultiResp::without_body(frame, &many.refused),
+        })
+    }
+
+    /// Whether the SMSC took the message is not known; the sender sees the nack (P9).
+    fn nacked(&mut self, flight: &Flight) {
+        let switches = &self.session.site.rules.switches;
+        for reservation in flight.held.iter() {
+            self.gateway.ledger.settle(reservation, Settled::Unknown, switches, &mut self.work.ledger);
+        }
+        let metrics = &self.session.sender.metrics;
+        metrics.unknown.inc_by(flight.held.len() as u64);
+        metrics.in_flight.sub(flight.held.len() as i64);
     }
 
     /// Accepted, or refused with a status.

@@ -44,6 +44,7 @@ pub(super) struct Session {
     heard_esme_ms: AtomicI64,
     heard_smsc_ms: AtomicI64,
     partial_since_ms: AtomicI64,
+    listening: AtomicBool,
     smsc_gone: AtomicBool,
     esme_gone: AtomicBool,
     end: Mutex<Option<End>>,
@@ -88,6 +89,7 @@ impl Session {
             heard_esme_ms: AtomicI64::new(tick.steady_ms),
             heard_smsc_ms: AtomicI64::new(tick.steady_ms),
             partial_since_ms: AtomicI64::new(i64::MAX),
+            listening: AtomicBool::new(false),
             smsc_gone: AtomicBool::new(false),
             esme_gone: AtomicBool::new(false),
             end: Mutex::new(None),
@@ -172,7 +174,8 @@ impl Session {
 
     /// No answer of the SMSC will come any more.
     pub(super) fn smsc_is_gone(&self) {
-        self.smsc_gone.store(true, Ordering::Relaxed);
+        self.smsc_gone.store(true, Ordering::SeqCst);
+        self.room.notify_one(); // nobody else will
     }
 
     /// Nothing can be written to the sender any more; what comes for it is settled and dropped.
@@ -197,6 +200,7 @@ impl Session {
         self.ended(end);
         wire::shut(&self.esme);
         wire::shut(&self.smsc);
+        self.smsc_is_gone();
     }
 
     /// Lets the sender say no more; what is in flight is waited for.
@@ -207,9 +211,9 @@ impl Session {
 
     /// Waits while the sender has as much in flight as it may.
     pub(super) async fn wait_for_room(&self, limit: usize) {
-        while self.window.lock().waiting() >= limit {
+        while !self.smsc_gone.load(Ordering::SeqCst) && self.window.lock().waiting() >= limit {
             self.full.store(true, Ordering::SeqCst);
-            if self.window.lock().waiting() < limit {
+            if self.smsc_gone.load(Ordering::SeqCst) || self.window.lock().waiting() < limit {
                 break;
             }
             self.room.notified().await;
@@ -224,12 +228,25 @@ impl Session {
         }
     }
 
-    pub(super) fn heard_esme(&self, tick: Tick, partial: bool) {
+    /// The sender was heard; part of a PDU may wait for the rest, and may be a new one.
+    pub(super) fn heard_esme(&self, tick: Tick, partial: bool, whole: bool) {
         self.heard_esme_ms.store(tick.steady_ms, Ordering::Relaxed);
         let since = if partial { tick.steady_ms } else { i64::MAX };
-        if !partial || self.partial_since_ms.load(Ordering::Relaxed) == i64::MAX {
+        if !partial || whole || self.partial_since_ms.load(Ordering::Relaxed) == i64::MAX {
             self.partial_since_ms.store(since, Ordering::Relaxed);
         }
+    }
+
+    /// The sender's timers run only while the gateway listens to it.
+    pub(super) fn listening(&self, tick: Tick) {
+        if !self.listening.swap(true, Ordering::Relaxed) {
+            self.heard_esme_ms.store(tick.steady_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// The gateway has something else to do than to listen to the sender.
+    pub(super) fn busy(&self) {
+        self.listening.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn heard_smsc(&self, tick: Tick) {
@@ -241,11 +258,15 @@ impl Session {
         let silent = |heard: &AtomicI64| {
             now_ms - heard.load(Ordering::Relaxed) > gateway.settings.inactivity_timeout.as_millis() as i64
         };
+        let listening = self.listening.load(Ordering::Relaxed);
         let partial = self.partial_since_ms.load(Ordering::Relaxed);
-        if partial != i64::MAX && now_ms - partial > gateway.settings.session_init_timeout.as_millis() as i64 {
+        if listening
+            && partial != i64::MAX
+            && now_ms - partial > gateway.settings.session_init_timeout.as_millis() as i64
+        {
             return Some(End { side: "esme", cause: "partial_pdu" });
         }
-        if silent(&self.heard_esme_ms) {
+        if listening && silent(&self.heard_esme_ms) {
             return Some(End { side: "esme", cause: "inactivity" });
         }
         silent(&self.heard_smsc_ms).then_some(End { side: "smsc", cause: "inactivity" })

@@ -31,7 +31,10 @@ pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) 
             return end; // what a pipelined bind left in the inbox is the first batch
         }
         session.wait_for_room(gateway.settings.max_in_flight).await;
-        match inbox.fill(&session.esme).await {
+        session.listening(gateway.ticker.tick());
+        let filled = inbox.fill(&session.esme).await;
+        session.busy();
+        match filled {
             Ok(0) if inbox.is_partial() => {
                 gateway.metrics.protocol_errors.with_label_values(&["esme", "truncated"]).inc();
                 return End { side: "esme", cause: "truncated" };
@@ -77,7 +80,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     }
     work.put_back();
     inbox.consume(consumed);
-    session.heard_esme(tick, inbox.is_partial());
+    session.heard_esme(tick, inbox.is_partial(), consumed > 0);
     if bad.is_some() { Err(End { side: "esme", cause: "bad_length" }) } else { Ok(()) }
 }
 
@@ -185,7 +188,7 @@ pub(super) fn claim(session: &Session, tick: Tick) -> Claim<'_> {
 /// The frame with the account's own source, where it has none and the account names one (2.4).
 fn with_default_source(session: &Session, frame: &[u8]) -> Option<Vec<u8>> {
     session.sender.account.default_source.as_ref()?;
-    let submission = Submission::read(frame).ok()?;
+    let submission = Submission::read(frame).ok().or_else(|| without_trailing_zeros(frame))?;
     Some(with_source(frame, &submission, default_source(session, &submission)?))
 }
 
@@ -204,16 +207,19 @@ pub(super) fn with_source(frame: &[u8], submission: &Submission<'_>, source: &st
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
 async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     let reservations = work.passing.iter_mut().flat_map(|one| one.held.iter_mut());
-    if gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok() {
+    let durable = gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok();
+    if work.passing.is_empty() || durable && gateway.ledger.is_trusted() {
         return;
     }
+    // Without a ledger no submission passes, not even one that it need not remember (P12).
     let switches = &session.site.rules.switches;
-    for one in work.withdraw(|one| one.held.is_durable()) {
+    for one in work.withdraw(|_| true) {
         for reservation in one.held.iter() {
-            gateway.ledger.undo(reservation, switches, false, &mut work.ledger);
+            gateway.ledger.undo(reservation, switches, durable, &mut work.ledger);
         }
         refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::LedgerUnavailable));
     }
+    gateway.ledger.note(&mut work.ledger);
 }
 
 /// Enters the batch into the window before its first octet leaves, so that no answer can come too early.
@@ -267,7 +273,9 @@ async fn forward(
     if let Err((written, _)) = written {
         for one in work.withdraw_from(written) {
             if session.window.lock().withdraw(one.header.sequence).is_none() {
-                continue; // its outcome is settled as unknown already
+                // Its outcome is settled as unknown already: it counts as forwarded.
+                work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
+                continue;
             }
             for reservation in one.held.iter() {
                 gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);

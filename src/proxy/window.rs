@@ -45,6 +45,7 @@ pub(super) struct Flight {
 pub(super) struct Window {
     flights: HashMap<u32, Flight, foldhash::fast::RandomState>,
     expired: usize,
+    waiting: usize,
     /// No waiting request was handed over before this; the sweeper looks no further.
     oldest_ms: i64,
 }
@@ -54,6 +55,8 @@ pub(super) struct Window {
 pub(super) enum Answered {
     /// A request that waits for it.
     Waiting(Flight),
+    /// A request whose number a generic_nack names; its outcome is unknown.
+    Nacked(Flight),
     /// A request that was answered in its stead.
     Late(Flight),
     /// A request of another type.
@@ -88,16 +91,11 @@ impl Held {
             Self::Many(many) => many.taken.len(),
         }
     }
-
-    /// Whether anything of it has to be durable before it leaves.
-    pub(super) fn is_durable(&self) -> bool {
-        self.iter().any(Reservation::is_durable)
-    }
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { flights: HashMap::default(), expired: 0, oldest_ms: i64::MAX }
+        Self { flights: HashMap::default(), expired: 0, waiting: 0, oldest_ms: i64::MAX }
     }
 }
 
@@ -107,6 +105,7 @@ impl Window {
         match self.flights.entry(sequence) {
             std::collections::hash_map::Entry::Vacant(place) => {
                 self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
+                self.waiting += flight.held.len();
                 place.insert(flight);
                 true
             }
@@ -114,17 +113,28 @@ impl Window {
         }
     }
 
-    /// Takes the request that an answer belongs to. generic_nack answers any request.
+    /// Takes the request that an answer belongs to. A generic_nack names a number and no operation, and numbers
+    /// of relayed requests are not entered here: it ends the waiting, but says nothing about the message.
     pub(super) fn answer(&mut self, sequence: u32, command_id: u32) -> Answered {
-        let Some(flight) = self.flights.get(&sequence) else { return Answered::Nothing };
-        if command_id != command::GENERIC_NACK && command_id != flight.command_id | command::RESPONSE {
+        let Some(flight) = self.flights.get_mut(&sequence) else { return Answered::Nothing };
+        if command_id == command::GENERIC_NACK {
+            if flight.expired {
+                return Answered::Nothing;
+            }
+            flight.expired = true;
+            self.expired += 1;
+            self.waiting = self.waiting.saturating_sub(flight.held.len());
+            return Answered::Nacked(flight.clone());
+        }
+        if command_id != flight.command_id | command::RESPONSE {
             return Answered::WrongType;
         }
         let Some(flight) = self.flights.remove(&sequence) else { return Answered::Nothing };
         if flight.expired {
-            self.expired -= 1;
+            self.expired = self.expired.saturating_sub(1);
             return Answered::Late(flight);
         }
+        self.waiting = self.waiting.saturating_sub(flight.held.len());
         Answered::Waiting(flight)
     }
 
@@ -141,6 +151,7 @@ impl Window {
             }
             if flight.sent_ms < before_ms {
                 flight.expired = true;
+                self.waiting = self.waiting.saturating_sub(flight.held.len());
                 due.push((*sequence, flight.clone()));
             } else {
                 self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
@@ -154,19 +165,24 @@ impl Window {
         due
     }
 
-    /// Takes one request out again that was not handed over after all.
+    /// Takes one request out again that was not handed over after all; `None` if it is settled already.
     pub(super) fn withdraw(&mut self, sequence: u32) -> Option<Flight> {
-        self.flights.remove(&sequence)
+        if self.flights.get(&sequence)?.expired {
+            return None;
+        }
+        let flight = self.flights.remove(&sequence)?;
+        self.waiting = self.waiting.saturating_sub(flight.held.len());
+        Some(flight)
     }
 
     /// Takes out all that waits.
     pub(super) fn drain(&mut self) -> Vec<Flight> {
-        self.expired = 0;
+        (self.expired, self.waiting) = (0, 0);
         self.flights.drain().map(|(_, flight)| flight).filter(|flight| !flight.expired).collect()
     }
 
-    /// Requests that wait for an answer.
-    pub(super) fn waiting(&self) -> usize {
-        self.flights.len() - self.expired
+    /// Messages that wait for an answer, one for each recipient.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
     }
 }

@@ -162,6 +162,13 @@ impl MultiResp {
         Some(Self { unsuccess, count_at, entries_end: frame.len() - fields.rest.len() })
     }
 
+    /// A response to one that has no body the gateway can read: no message_id, these recipients.
+    pub fn without_body(frame: &[u8], more: &[Unsuccess]) -> Vec<u8> {
+        let bare = [&frame[..frame.len().min(HEADER)], &[0, 0]].concat();
+        let end = bare.len();
+        Self { unsuccess: Vec::new(), count_at: end - 1, entries_end: end }.with(&bare, more)
+    }
+
     /// The response with further recipients that were not sent to.
     pub fn with(&self, frame: &[u8], more: &[Unsuccess]) -> Vec<u8> {
         let mut out = frame[..self.entries_end].to_vec();

@@ -216,3 +216,76 @@ async fn an_smsc_that_does_not_answer_bounds_what_is_in_flight() {
     let seen = stand.smsc.stats().submissions();
     assert!((50..400).contains(&seen), "{seen} of 400 went on"); // the limit and at most what one read brought
 }
+
+/// A generic_nack names a number, not an operation: it must not free a slot.
+#[tokio::test]
+async fn a_nack_of_another_request_frees_no_slot() {
+    let stand = Stand::open().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let address = listener.local_addr().expect("bound");
+    let stub = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("connected");
+        let mut octets = vec![0; 65_536];
+        let read = stream.read(&mut octets).await.expect("the bind");
+        let answer = |command: [u8; 4], status: u8, sequence: &[u8], body: &[u8]| {
+            let head = [&[0, 0, 0, 16 + body.len() as u8], &command[..], &[0, 0, 0, status], sequence].concat();
+            [head, body.to_vec()].concat()
+        };
+        let bound = answer([0x80, 0, 0, 9], 0, &octets[12..16], b"x\0");
+        assert!(read > 16);
+        stream.write_all(&bound).await.expect("bound");
+        let _ = stream.read(&mut octets).await.expect("the submission");
+        let sequence = octets[12..16].to_vec();
+        stream.write_all(&answer([0x80, 0, 0, 0], 2, &sequence, b"")).await.expect("nack");
+        stream.write_all(&answer([0x80, 0, 0, 4], 0, &sequence, b"id\0")).await.expect("accepted after all");
+        let _ = stream.read(&mut octets).await;
+    });
+    let configuration = smsluice::config::load_with_env(
+        stand.config_folder(),
+        &std::collections::BTreeMap::new(),
+        crate::stand::moment(crate::stand::OPEN),
+    )
+    .expect("loads");
+    let clock = smsluice::domain::Clock::starting_at(crate::stand::moment(crate::stand::OPEN));
+    let mut plan = smsluice::app::Plan::new(configuration, clock);
+    plan.listen = ([127, 0, 0, 1], 0).into();
+    plan.admin = ([127, 0, 0, 1], 0).into();
+    plan.proxy.smsc = vec![address.to_string()];
+    plan.ledger.path = stand.config_folder().join("other");
+    let gateway = smsluice::app::Running::start(plan).await.expect("starts");
+    let mut esme = smsluice::sim::esme::Esme::connect(
+        gateway.smpp,
+        smsluice::smpp::bind::BindType::Transceiver,
+        "hefei",
+        "x",
+        0x34,
+    )
+    .await
+    .expect("bound");
+    esme.send_raw(&good(&hefei(1)).submit_sm(7)).await.expect("sent");
+    let nack = esme.next_pdu().await.expect("the nack passes");
+    assert_eq!(nack[4..8], [0x80, 0, 0, 0]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let again = esme.request(8, &good(&hefei(1)).submit_sm(8)).await.expect("answered");
+    assert_eq!(again.status, 0x45, "a duplicate: the SMSC may have taken it");
+    assert_eq!(gateway.gateway().ledger().unknown(), 0, "the late acceptance made it known");
+    drop(esme);
+    gateway.stop().await;
+    stub.abort();
+}
+
+/// Every read of a sender at full speed ends inside a PDU; that is no slow PDU.
+#[tokio::test]
+async fn a_fast_sender_is_not_taken_for_a_slow_one() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    let whole = SubmitSpec::new("999", &hefei(1), "x").submit_sm(1);
+    let (first, second) = whole.split_at(20);
+    esme.send_raw(first).await.expect("sent");
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        stand.advance(Duration::from_secs(6));
+        esme.send_raw(&[second, first].concat()).await.expect("sent");
+        assert_eq!(esme.next_pdu().await.expect("answered").len(), 16);
+    }
+}

@@ -73,3 +73,28 @@ async fn one_account_observes_while_the_others_are_held() {
     assert_eq!(verdict(&stand, &mut held, "hefei", &good(&hefei(2))).await.0, "pass", "observed sends hold no slot");
     assert_eq!(shadow(&stand, "hefei2", "once"), 1);
 }
+
+#[tokio::test]
+async fn without_the_rule_about_schedules_a_past_one_opens_no_other_day() {
+    let stand = Stand::with_policy("[mode]\nschedule = \"observe\"\n").await;
+    let mut esme = stand.bind("hefei").await;
+    let to = hefei(1);
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&to)).await.0, "pass");
+    for year in [24, 25, 27, 30, 35] {
+        let spec = good(&to).at(&format!("{year:02}1124093000032+"));
+        assert_eq!(verdict(&stand, &mut esme, "hefei", &spec).await.0, "duplicate", "20{year}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_set_back_opens_no_emptied_day() {
+    let stand = Stand::with_policy("[hours]\nnight = []\n").await;
+    stand.at("2026-11-24T23:00:00");
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+    stand.at("2026-11-25T02:00:00");
+    tokio::time::sleep(std::time::Duration::from_millis(2200)).await; // the housekeeping drops yesterday
+    stand.at("2026-11-24T23:30:00");
+    let (found, _) = verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await;
+    assert_ne!(found, "pass");
+}
