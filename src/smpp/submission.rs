@@ -257,7 +257,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn service_type(&mut self) -> Result<&'a [u8], Malformed> {
-        self.string(6, Field::ServiceType, status::ESME_RSYSERR)
+        self.string(6, Field::ServiceType, status::ESME_RINVSERTYP)
     }
 
     pub(super) fn address(&mut self, max: usize, field: Field, status: u32) -> Result<Address<'a>, Malformed> {
