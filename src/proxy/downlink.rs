@@ -78,14 +78,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
         session.make_room();
     }
     if let Some(length) = bad {
-        gateway.metrics.protocol_errors.with_label_values(&["smsc", "bad_length"]).inc();
-        tracing::warn!(
-            event = "protocol_error",
-            session = session.id,
-            leg = "smsc",
-            length,
-            "no PDU has this length; closing"
-        );
+        session.out_of_step(gateway, "smsc", length);
         return Err(End { side: "smsc", cause: "bad_length" });
     }
     Ok(())

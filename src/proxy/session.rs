@@ -190,6 +190,13 @@ impl Session {
         !self.esme_gone.load(Ordering::Relaxed)
     }
 
+    /// A peer's stream cannot be read on.
+    pub(super) fn out_of_step(&self, gateway: &Gateway, leg: &'static str, length: u32) {
+        gateway.metrics.protocol_errors.with_label_values(&[leg, "bad_length"]).inc();
+        let session = self.id;
+        tracing::warn!(event = "protocol_error", session, leg, length, "no PDU has this length; closing");
+    }
+
     /// Remembers the first end.
     pub(super) fn ended(&self, end: End) {
         self.end.lock().get_or_insert(end);

@@ -60,14 +60,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     depart(gateway, session, tick, &mut work, inbox.octets());
     let sent = forward(gateway, session, tick, &mut work, inbox.octets()).await;
     if let Some(length) = bad {
-        gateway.metrics.protocol_errors.with_label_values(&["esme", "bad_length"]).inc();
-        tracing::warn!(
-            event = "protocol_error",
-            session = session.id,
-            leg = "esme",
-            length,
-            "no PDU has this length; closing"
-        );
+        session.out_of_step(gateway, "esme", length);
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
     session.sender.metrics.add(&mut work.tally);

@@ -1,8 +1,6 @@
 //! A moment of what `fuzz/` does for hours (docs/fuzzing.md): the same bodies, the frames on
 //! file and some texts as seeds, and a generator that starts from the same number every time.
 
-use std::path::Path;
-
 use smsluice::sim::random::Random;
 use smsluice::sim::submit::ucs2;
 
@@ -71,16 +69,20 @@ fn policy_files() {
     run(bodies::policy_file, &seeds("policy_file"), 6);
 }
 
-/// Writes the seeds where cargo-fuzz looks for them.
+/// Every target has seeds. With `FUZZ_CORPUS=fuzz/corpus` they are written where cargo-fuzz looks for them.
 #[test]
-#[ignore = "run it before fuzzing: docs/fuzzing.md"]
 fn the_seeds_are_written() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let corpus = std::env::var_os("FUZZ_CORPUS").map_or_else(|| elsewhere.path().to_owned(), Into::into);
     for target in ["frame_stream", "submission", "tlv_udh", "time", "text", "policy_file"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let folder = corpus.join(target);
         std::fs::create_dir_all(&folder).expect("a folder");
-        for (n, seed) in seeds(target).iter().enumerate() {
+        let seeds = seeds(target);
+        assert!(!seeds.is_empty(), "{target} has no seed");
+        for (n, seed) in seeds.iter().enumerate() {
             std::fs::write(folder.join(format!("seed-{n:04}")), seed).expect("written");
         }
+        assert!(std::fs::read_dir(&folder).expect("there").count() >= seeds.len(), "{target}");
     }
 }
 
