@@ -113,7 +113,7 @@ fn restart(site: &Site, rows: u64) {
         let permits: Vec<Permit> = site.permits(from..from + BATCH).collect();
         let mut records = Batch::default();
         for reservation in runtime.block_on(bench.durably(&permits)) {
-            bench.ledger.settle(&reservation, Settled::Accepted, &site.rules.switches, &mut records);
+            bench.ledger.settle(&reservation, Settled::Accepted, &mut records);
         }
         bench.ledger.note(&mut records);
     }

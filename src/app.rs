@@ -109,9 +109,9 @@ impl Running {
         let observer = Arc::clone(&metrics);
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
         ledger.start().map_err(StartError::Thread)?;
-        let site = Site::new(plan.rules, &ledger, &metrics, &ticker)?;
+        let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
-        let gateway = Gateway::new(plan.proxy, site, Arc::clone(&ledger), metrics, ticker);
+        let gateway = Gateway::new(site, Arc::clone(&ledger), metrics, ticker);
 
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;

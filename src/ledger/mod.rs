@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::domain::{Day, LocalTime, Ticker};
-use crate::policy::switches::{Switches, UnknownOutcome};
+use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
 pub use self::book::{Book, Side};
@@ -226,23 +226,23 @@ impl Ledger {
 
     /// Gives back what a message took that is not sent after all. With `journalled`, its
     /// reservation may be on disk and a record of its release follows.
-    pub fn undo(&self, reservation: &Reservation, switches: &Switches, journalled: bool, batch: &mut Batch) {
-        self.give_back(reservation, switches);
+    pub fn undo(&self, reservation: &Reservation, journalled: bool, batch: &mut Batch) {
+        self.give_back(reservation);
         if journalled && reservation.is_durable() {
             record::write_settled(reservation.id, Settled::Rejected(0), &mut batch.records);
             self.reserved.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// The SMSC has answered, or nobody will. The record of it goes into the batch.
-    pub fn settle(&self, reservation: &Reservation, settled: Settled, switches: &Switches, batch: &mut Batch) {
-        let unknown_releases = switches.dedup.unknown_outcome == UnknownOutcome::Release;
+    /// The SMSC has answered, or nobody will. The record of it goes into the batch. The terms are those
+    /// under which it was taken, whatever a reload has changed since.
+    pub fn settle(&self, reservation: &Reservation, settled: Settled, batch: &mut Batch) {
         let settled = match settled {
-            Settled::Unknown if unknown_releases => Settled::Rejected(0),
+            Settled::Unknown if reservation.taken.terms.unknown_releases => Settled::Rejected(0),
             other => other,
         };
         match (settled, reservation.part) {
-            (Settled::Rejected(_), _) => self.give_back(reservation, switches),
+            (Settled::Rejected(_), _) => self.give_back(reservation),
             (Settled::Accepted | Settled::Unknown, Some(part)) => self.parts.sent(part),
             (Settled::Accepted | Settled::Unknown, None) => {}
         }
@@ -258,13 +258,13 @@ impl Ledger {
 
     /// A late answer to a message of unknown outcome: an acceptance makes it known,
     /// a refusal changes nothing, for the slot may only move towards "used".
-    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, switches: &Switches, batch: &mut Batch) {
+    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, batch: &mut Batch) {
         if !accepted || !reservation.is_durable() {
             return;
         }
         if self.unknown.lock().remove(&reservation.id).is_some() {
             record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
-        } else if switches.dedup.unknown_outcome == UnknownOutcome::Release {
+        } else if reservation.taken.terms.unknown_releases {
             // It was given back when the timer ran out, and was sent after all.
             reserve::take_again(&self.turn_day(reservation.taken.day), &reservation.taken);
             reservation.taken.write_again(&mut batch.records);
@@ -316,10 +316,10 @@ impl Ledger {
         }
     }
 
-    fn give_back(&self, reservation: &Reservation, switches: &Switches) {
+    fn give_back(&self, reservation: &Reservation) {
         let all = |taken: &Taken| {
             if let Some(book) = self.book(taken.day) {
-                reserve::give_back(&book, &self.spreads, switches, taken);
+                reserve::give_back(&book, &self.spreads, taken);
             }
         };
         match reservation.part {

@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{AccountClass, Clock, Tick, Ticker};
-    use crate::ledger::record::Effects;
+    use crate::ledger::record::{Effects, Terms};
     use crate::ledger::reserve::Scopes;
     use crate::policy::joined::Recipient;
     use crate::policy::ruleset::Rate;
@@ -263,6 +263,7 @@ mod tests {
                 slot_scope: 0,
                 quota_scope: 1,
                 spread_at_ms: now_ms,
+                terms: Terms::default(),
             };
             let take = || {
                 self.taken.set(self.taken.get() + 1);

@@ -6,6 +6,7 @@
 
 use crate::domain::{Day, Msisdn};
 use crate::policy::joined::{Piece, Recipient};
+use crate::policy::switches::{Switches, UnknownOutcome};
 use crate::smpp::udh::{Part, PartKind};
 
 /// A message's hold on slots and counters.
@@ -28,6 +29,17 @@ pub(super) struct Taken {
     pub quota_scope: u16,
     /// When its place in the segment's window was taken, steady milliseconds.
     pub spread_at_ms: i64,
+    /// The terms it was taken under; memory only.
+    pub terms: Terms,
+}
+
+/// What the switches said when something was taken. It is settled by these, whatever a reload has changed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Terms {
+    /// Leading digits that make a segment (7.7).
+    pub spread_digits: u8,
+    /// Whether an unknown outcome gives everything back.
+    pub unknown_releases: bool,
 }
 
 /// What a message took, one bit each.
@@ -128,6 +140,16 @@ const RESERVED_SIZE: usize = 15;
 /// Octets of a part behind what its message took and before its text.
 const PART_SIZE: usize = 16;
 
+impl Terms {
+    /// What the switches say now.
+    pub(super) fn of(switches: &Switches) -> Self {
+        Self {
+            spread_digits: switches.spread.digits as u8, // 3 to 11
+            unknown_releases: switches.dedup.unknown_outcome == UnknownOutcome::Release,
+        }
+    }
+}
+
 impl Taken {
     /// Appends the reservation.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -161,6 +183,7 @@ impl Taken {
             slot_scope: pair(4),
             quota_scope: pair(6),
             spread_at_ms: 0,
+            terms: Terms::default(),
         })
     }
 }
@@ -298,6 +321,7 @@ mod tests {
             slot_scope: 0,
             quota_scope: 2,
             spread_at_ms: 0,
+            terms: Terms::default(),
         };
         let mut row = Vec::new();
         taken.write(&mut row);

@@ -14,7 +14,7 @@ use super::file::{DayFile, ReadError, Row};
 use super::journal::Journal;
 use super::names::Names;
 use super::parts::{PartOf, Parts};
-use super::record::{self, Effects, PartRecord, Record, Settled, Taken, read_row};
+use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
 
 /// What a start found.
@@ -107,7 +107,7 @@ impl Replay<'_> {
     }
 
     fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {
-        taken.spread_at_ms = self.steady_ms(row);
+        (taken.spread_at_ms, taken.terms) = (self.steady_ms(row), Terms::of(self.switches));
         self.reservations += 1;
         if taken.day >= self.today {
             self.apply(&taken);
@@ -124,7 +124,7 @@ impl Replay<'_> {
 
     /// A part: what its message took is entered once.
     fn part(&mut self, id: u64, mut record: PartRecord, row: &Row) {
-        record.taken.spread_at_ms = self.steady_ms(row);
+        (record.taken.spread_at_ms, record.taken.terms) = (self.steady_ms(row), Terms::of(self.switches));
         self.reservations += 1;
         let taken = record.taken;
         let assembly_ms = i64::from(self.switches.length.assembly_minutes) * 60_000;
@@ -164,7 +164,7 @@ impl Replay<'_> {
             Settled::Rejected(_) => {
                 if let Some(taken) = self.open.remove(&id).filter(|taken| taken.day >= self.today) {
                     let book = self.book(taken.day);
-                    reserve::give_back(&book, &self.spreads, self.switches, &taken);
+                    reserve::give_back(&book, &self.spreads, &taken);
                 }
             }
             Settled::Unknown => {
@@ -186,7 +186,7 @@ impl Replay<'_> {
                 let book = (taken.day >= self.today).then(|| self.book(taken.day));
                 self.parts.gone(part, |taken| {
                     if let Some(book) = &book {
-                        reserve::give_back(book, &self.spreads, self.switches, taken);
+                        reserve::give_back(book, &self.spreads, taken);
                     }
                 });
             }
@@ -211,7 +211,7 @@ impl Replay<'_> {
             if release {
                 record::write_settled(id, Settled::Rejected(0), &mut records);
                 let book = self.book(taken.day);
-                reserve::give_back(&book, &self.spreads, self.switches, &taken);
+                reserve::give_back(&book, &self.spreads, &taken);
             } else {
                 record::write_settled(id, Settled::Unknown, &mut records);
                 self.unknown.insert(id, taken);

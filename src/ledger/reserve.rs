@@ -16,7 +16,7 @@ use crate::traffic::{Spread, Throttle};
 
 use super::book::{self, Book, Side};
 use super::parts::PartOf;
-use super::record::{Effects, Taken};
+use super::record::{Effects, Taken, Terms};
 use super::slot::{SlotKey, Space};
 
 /// The ledger's numbers of an account and its unit.
@@ -96,6 +96,7 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
             slot_scope: slot_scope(&claim.rules.switches.dedup, claim.scopes),
             quota_scope: quota_scope(claim.rules.switches.quota.scope, claim.scopes),
             spread_at_ms: claim.tick.steady_ms,
+            terms: Terms::of(&claim.rules.switches),
         },
         observed: permit.observed(),
     };
@@ -136,11 +137,11 @@ pub(super) fn take_again(book: &Book, taken: &Taken) {
 }
 
 /// Gives back all that was taken.
-pub(super) fn give_back(book: &Book, spreads: &Spreads, switches: &Switches, taken: &Taken) {
+pub(super) fn give_back(book: &Book, spreads: &Spreads, taken: &Taken) {
     let Some(recipient) = taken.recipient else { return };
     let effects = taken.effects;
     // The counts first: who takes the slot next finds room in the quota.
-    give_back_counts(book, spreads, switches, taken, recipient);
+    give_back_counts(book, spreads, taken, recipient);
     if effects.contains(Effects::SLOT) {
         book.release(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
     }
@@ -149,7 +150,7 @@ pub(super) fn give_back(book: &Book, spreads: &Spreads, switches: &Switches, tak
     }
 }
 
-fn give_back_counts(book: &Book, spreads: &Spreads, switches: &Switches, taken: &Taken, recipient: Msisdn) {
+fn give_back_counts(book: &Book, spreads: &Spreads, taken: &Taken, recipient: Msisdn) {
     let effects = taken.effects;
     let user = |space| effects.contains(Effects::USER).then(|| SlotKey::new(recipient, taken.quota_scope, space));
     if effects.contains(Effects::QUOTA) {
@@ -161,7 +162,7 @@ fn give_back_counts(book: &Book, spreads: &Spreads, switches: &Switches, taken: 
     if effects.contains(Effects::OWN_QUOTA) {
         book.count_down(Side::Real, taken.account);
     }
-    let place = SpreadPlace::new(recipient.prefix(switches.spread.digits), taken.spread_at_ms);
+    let place = SpreadPlace::new(recipient.prefix(u32::from(taken.terms.spread_digits)), taken.spread_at_ms);
     if effects.contains(Effects::SPREAD) {
         spreads.real.release(place);
     }
@@ -275,7 +276,7 @@ impl Attempt<'_> {
             .and_then(|()| self.rate());
         if taken.is_err() {
             self.taken.effects.remove(Effects::SLOT);
-            give_back_counts(self.book, self.spreads, &self.claim.rules.switches, &self.taken, recipient);
+            give_back_counts(self.book, self.spreads, &self.taken, recipient);
         }
         taken
     }

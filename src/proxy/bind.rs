@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 8;
 pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Option<Bound> {
     let mut inbox = Inbox::default();
     for _ in 0..ATTEMPTS {
-        let deadline = Instant::now() + gateway.settings.session_init_timeout;
+        let deadline = Instant::now() + gateway.site().settings.session_init_timeout;
         let frame = timeout_at(deadline, front(gateway, "esme", &esme, &mut inbox)).await.ok()??;
         let header = Header::read(&frame)?;
         if command::is_bind(header.command_id) {
@@ -44,7 +44,6 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         esme,
                         smsc,
                         sender,
-                        site,
                         bind_type: bind.bind_type,
                         version: bind.version,
                         smsc_metrics,
@@ -139,7 +138,10 @@ impl<'a> Attempt<'a> {
         if !sender.account.admits(self.peer) {
             return self.refuse(sender, "wrong_network", status::ESME_RBINDFAIL);
         }
-        if self.gateway.is_stopping() || !sender.enter() {
+        if self.gateway.is_draining() {
+            return self.refuse(sender, "draining", status::ESME_RSYSERR);
+        }
+        if !sender.enter() {
             return self.refuse(sender, "too_many_sessions", status::ESME_RBINDFAIL);
         }
         let tried = self.through(sender, &bind).await;
@@ -155,7 +157,7 @@ impl<'a> Attempt<'a> {
             return self.refuse(sender, "smsc_down", status::ESME_RSYSERR);
         };
         let mut from_smsc = Inbox::default();
-        let patience: Duration = self.gateway.settings.response_timeout;
+        let patience: Duration = self.site.settings.response_timeout;
         let exchange = async {
             wire::write_one(&smsc, self.frame).await.ok()?;
             front(self.gateway, "smsc", &smsc, &mut from_smsc).await

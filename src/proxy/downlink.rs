@@ -132,8 +132,7 @@ impl Pass<'_> {
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
                 for reservation in flight.held.iter() {
-                    let switches = &self.session.site.rules.switches;
-                    self.gateway.ledger.settle_late(reservation, accepted, switches, &mut self.work.ledger);
+                    self.gateway.ledger.settle_late(reservation, accepted, &mut self.work.ledger);
                 }
                 if accepted { "late_accept" } else { "unknown_answer" }
             }
@@ -181,9 +180,8 @@ impl Pass<'_> {
 
     /// Whether the SMSC took the message is not known; the sender sees the nack (P9).
     fn nacked(&mut self, flight: &Flight) {
-        let switches = &self.session.site.rules.switches;
         for reservation in flight.held.iter() {
-            self.gateway.ledger.settle(reservation, Settled::Unknown, switches, &mut self.work.ledger);
+            self.gateway.ledger.settle(reservation, Settled::Unknown, &mut self.work.ledger);
         }
         let metrics = &self.session.sender.metrics;
         metrics.unknown.inc_by(flight.held.len() as u64);
@@ -193,7 +191,7 @@ impl Pass<'_> {
     /// Accepted, or refused with a status.
     fn outcome(&mut self, reservation: &Reservation, refused: Option<u32>, settled: &mut Settling) {
         let outcome = refused.map_or(Settled::Accepted, Settled::Rejected);
-        self.gateway.ledger.settle(reservation, outcome, &self.session.site.rules.switches, &mut self.work.ledger);
+        self.gateway.ledger.settle(reservation, outcome, &mut self.work.ledger);
         self.released |= refused.is_some() && reservation.is_durable();
         settled.accepted += u64::from(refused.is_none());
         settled.rejected += u64::from(refused.is_some());

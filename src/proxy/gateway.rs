@@ -16,7 +16,7 @@ use crate::record::{Metrics, SenderMetrics};
 use crate::traffic::Throttle;
 
 use super::notes::Notes;
-use super::session::Session;
+use super::session::{End, Session};
 use super::upstream::Upstream;
 
 /// Limits and timers of the sessions.
@@ -40,11 +40,11 @@ pub struct ProxySettings {
     pub max_per_address: usize,
     /// Submissions forwarded and not answered, per session; further ones wait in the sender's socket.
     pub max_in_flight: usize,
-    /// How long a stop waits for answers.
+    /// How long a stop or a leave-taking may last, answers and unbinds together.
     pub drain_timeout: Duration,
 }
 
-/// One account at work: its policy, its rate, its counters.
+/// One account at work: its policy, its rate, its counters. What is shared goes on from one site to the next.
 #[derive(Debug)]
 pub struct Sender {
     /// The policy's part.
@@ -52,11 +52,11 @@ pub struct Sender {
     /// Its numbers in the ledger.
     pub scopes: Scopes,
     /// Its rate, shared by its sessions.
-    pub throttle: Throttle,
+    pub throttle: Arc<Throttle>,
     /// Its counters.
-    pub metrics: SenderMetrics,
-    pub(super) notes: Notes,
-    bound: AtomicU32,
+    pub metrics: Arc<SenderMetrics>,
+    pub(super) notes: Arc<Notes>,
+    bound: Arc<AtomicU32>,
 }
 
 /// A ruleset with everything that works under it; swapped as a whole.
@@ -64,6 +64,8 @@ pub struct Sender {
 pub struct Site {
     /// The rules.
     pub rules: Ruleset,
+    /// Limits and timers. Addresses and the backlog are those of the start, whatever they say here.
+    pub settings: ProxySettings,
     /// By account id.
     pub senders: Vec<Arc<Sender>>,
 }
@@ -71,7 +73,6 @@ pub struct Site {
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    pub(super) settings: ProxySettings,
     pub(super) site: ArcSwap<Site>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) metrics: Arc<Metrics>,
@@ -80,24 +81,79 @@ pub struct Gateway {
     pub(super) sessions: Mutex<HashMap<u64, Arc<Session>>>,
     next_session: AtomicU64,
     stopping: AtomicBool,
+    pub(super) draining: AtomicBool,
 }
 
 impl Site {
-    /// Puts accounts to work under a ruleset.
-    pub fn new(rules: Ruleset, ledger: &Ledger, metrics: &Metrics, ticker: &Ticker) -> rusqlite::Result<Self> {
+    /// Puts accounts to work under a ruleset, for the first time.
+    pub fn new(
+        rules: Ruleset,
+        settings: ProxySettings,
+        ledger: &Ledger,
+        metrics: &Metrics,
+        ticker: &Ticker,
+    ) -> rusqlite::Result<Self> {
+        let site = Self::build(None, rules, settings, ledger, metrics, ticker)?;
+        metrics.in_force(site.rules.version);
+        Ok(site)
+    }
+
+    /// The site that follows another.
+    fn after(
+        before: &Self,
+        rules: Ruleset,
+        settings: ProxySettings,
+        ledger: &Ledger,
+        metrics: &Metrics,
+        ticker: &Ticker,
+    ) -> rusqlite::Result<Self> {
+        let mut site = Self::build(Some(before), rules, settings, ledger, metrics, ticker)?;
+        for gone in before.senders.iter().filter(|sender| site.sender(&sender.account.system_id).is_none()) {
+            metrics.forget_limits(&gone.account);
+        }
+        site.take_over_rates(before, ticker);
+        metrics.in_force(site.rules.version);
+        Ok(site)
+    }
+
+    fn build(
+        before: Option<&Self>,
+        rules: Ruleset,
+        settings: ProxySettings,
+        ledger: &Ledger,
+        metrics: &Metrics,
+        ticker: &Ticker,
+    ) -> rusqlite::Result<Self> {
         let scopes = ledger.scopes(&rules)?;
-        let counters = metrics.senders(&rules);
-        let senders = rules.accounts.iter().zip(scopes).zip(counters).map(|((account, scopes), metrics)| {
-            Arc::new(Sender {
-                account: Arc::clone(account),
-                scopes,
-                throttle: Throttle::new(account.rate, ticker.clone()),
-                metrics,
-                notes: Notes::default(),
-                bound: AtomicU32::new(0),
+        let quota = rules.switches.quota.users;
+        let sender = |(account, scopes): (&Arc<Account>, Scopes)| {
+            metrics.limits(account, quota);
+            Arc::new(match before.and_then(|before| before.sender(&account.system_id)) {
+                Some(own) => own.under(account, scopes),
+                None => Sender {
+                    account: Arc::clone(account),
+                    scopes,
+                    throttle: Arc::new(Throttle::new(account.rate, ticker.clone())),
+                    metrics: Arc::new(metrics.sender(account)),
+                    notes: Arc::default(),
+                    bound: Arc::default(),
+                },
             })
-        });
-        Ok(Self { senders: senders.collect(), rules })
+        };
+        let senders = rules.accounts.iter().zip(scopes).map(sender).collect();
+        Ok(Self { rules, settings, senders })
+    }
+
+    /// Gives accounts whose rate has changed what they have left of the old one. Done last, because from here on the
+    /// old site has nothing left for them.
+    fn take_over_rates(&mut self, before: &Self, ticker: &Ticker) {
+        for sender in &mut self.senders {
+            let rate = sender.account.rate;
+            if sender.throttle.rate() != rate && before.sender(&sender.account.system_id).is_some() {
+                let throttle = Arc::new(sender.throttle.followed_by(rate, ticker.clone()));
+                *sender = Arc::new(Sender { throttle, ..sender.under(&sender.account, sender.scopes) });
+            }
+        }
     }
 
     /// The sender of a system_id.
@@ -108,6 +164,19 @@ impl Site {
 }
 
 impl Sender {
+    /// The same account as another configuration has it.
+    fn under(&self, account: &Arc<Account>, scopes: Scopes) -> Self {
+        let Self { throttle, metrics, notes, bound, .. } = self;
+        Self {
+            account: Arc::clone(account),
+            scopes,
+            throttle: Arc::clone(throttle),
+            metrics: Arc::clone(metrics),
+            notes: Arc::clone(notes),
+            bound: Arc::clone(bound),
+        }
+    }
+
     /// Takes one of the account's sessions; `false` when all are taken.
     pub(super) fn enter(&self) -> bool {
         let limit = self.account.sessions;
@@ -134,16 +203,9 @@ impl Sender {
 
 impl Gateway {
     /// A gateway that is ready to accept.
-    pub fn new(
-        settings: ProxySettings,
-        site: Site,
-        ledger: Arc<Ledger>,
-        metrics: Arc<Metrics>,
-        ticker: Ticker,
-    ) -> Arc<Self> {
-        let upstream = Upstream::new(&settings, &metrics);
+    pub fn new(site: Site, ledger: Arc<Ledger>, metrics: Arc<Metrics>, ticker: Ticker) -> Arc<Self> {
+        let upstream = Upstream::new(&site.settings, &metrics);
         Arc::new(Self {
-            settings,
             site: ArcSwap::from_pointee(site),
             ledger,
             metrics,
@@ -152,6 +214,7 @@ impl Gateway {
             sessions: Mutex::new(HashMap::new()),
             next_session: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
         })
     }
 
@@ -182,11 +245,39 @@ impl Gateway {
 
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Whether binds are refused because sessions take leave, for a stop or for an operator.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst) || self.is_stopping()
     }
 
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Puts other rules and limits in force, whole: a batch that has begun ends under the old ones. What an account has
+    /// left of its rate, its counters and its sessions goes on. Sessions of accounts that are gone are unbound.
+    ///
+    /// Takes tens of milliseconds for ten thousand accounts: not for a thread that serves sessions. One caller at
+    /// a time. Returns the site that was in force; whoever drops it last frees it.
+    pub fn replace(&self, rules: Ruleset, settings: ProxySettings) -> rusqlite::Result<Arc<Site>> {
+        let before = self.site();
+        let site = Site::after(&before, rules, settings, &self.ledger, &self.metrics, &self.ticker)?;
+        self.site.store(Arc::new(site));
+        self.end_undesignated();
+        Ok(before)
+    }
+
+    /// Unbinds the sessions of accounts that are not in the configuration any more.
+    fn end_undesignated(&self) {
+        let site = self.site();
+        let deadline = tokio::time::Instant::now() + site.settings.drain_timeout;
+        let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
+        for session in sessions.iter().filter(|session| !session.is_designated(&site)) {
+            session.leave(End::REMOVED, deadline);
+        }
     }
 
     pub(super) fn session_id(&self) -> u64 {

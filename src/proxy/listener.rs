@@ -44,7 +44,7 @@ impl Listener {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?; // a restart must not wait for the last life's connections to be forgotten
         socket.bind(address)?;
-        let socket = socket.listen(gateway.settings.backlog)?;
+        let socket = socket.listen(gateway.site().settings.backlog)?;
         Ok(Self { socket, gateway, connections: Arc::default() })
     }
 
@@ -70,7 +70,8 @@ impl Listener {
                 },
             }
         }
-        self.drain().await;
+        self.gateway.stop();
+        self.gateway.part(self.gateway.site().settings.drain_timeout).await;
         sweeper.abort();
     }
 
@@ -89,32 +90,17 @@ impl Listener {
             drop(place);
         });
     }
-
-    /// No new binds; what is in flight is waited for, then both sides are taken leave of.
-    async fn drain(&self) {
-        self.gateway.stop();
-        let deadline = tokio::time::Instant::now() + self.gateway.settings.drain_timeout + Duration::from_secs(1);
-        loop {
-            let sessions: Vec<_> = self.gateway.sessions.lock().values().cloned().collect();
-            if sessions.is_empty() || tokio::time::Instant::now() > deadline {
-                return;
-            }
-            for session in sessions {
-                session.stop_reading();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
 }
 
 impl Connections {
     fn enter(self: &Arc<Self>, peer: IpAddr, gateway: &Gateway) -> Option<Place> {
+        let site = gateway.site();
         let mut counts = self.0.lock();
-        if counts.all >= gateway.settings.max_connections {
+        if counts.all >= site.settings.max_connections {
             return None;
         }
         let own = counts.by_address.entry(peer).or_default();
-        if *own >= gateway.settings.max_per_address {
+        if *own >= site.settings.max_per_address {
             return None;
         }
         *own += 1;

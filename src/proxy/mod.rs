@@ -3,6 +3,7 @@
 mod bind;
 mod downlink;
 mod gateway;
+mod leave;
 mod listener;
 mod multi;
 mod notes;
@@ -15,4 +16,5 @@ mod window;
 mod wire;
 
 pub use gateway::{Gateway, ProxySettings, Sender, Site};
+pub use leave::Drained;
 pub use listener::Listener;

@@ -15,14 +15,14 @@ use crate::smpp::multi::{Multi, Unsuccess};
 
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
-use super::session::Session;
-use super::uplink::{claim, default_source, denied, observe, refuse_all, with_source};
+use super::session::Turn;
+use super::uplink::{claim, default_source, denied, may_submit, observe, refuse_all, with_source};
 use super::window::{Held, Many};
 
 /// What becomes of one submit_multi.
 pub(super) fn judge(
     gateway: &Gateway,
-    session: &Session,
+    session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
     header: Header,
@@ -32,8 +32,7 @@ pub(super) fn judge(
     let multi = Multi::read(frame);
     let recipients = multi.as_ref().map_or(1, |multi| multi.destinations.len() as u32);
     work.tally.received(Verb::SubmitMulti, recipients);
-    let judged = match &multi {
-        _ if !session.bind_type.submits() => Err(denied(session, status::ESME_RINVBNDSTS)),
+    let judged = may_submit(session).and_then(|()| match &multi {
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
             let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
             observe(session, tick, work, reservation.observed);
@@ -41,7 +40,7 @@ pub(super) fn judge(
             Ok(())
         }),
         Ok(multi) => Judging { gateway, session, tick, multi }.line(work, header, octets, frame),
-    };
+    });
     if let Err(refusal) = judged {
         refuse_all(session, tick, work, header, frame, &refusal, recipients);
     }
@@ -50,7 +49,7 @@ pub(super) fn judge(
 /// One readable submit_multi.
 struct Judging<'a> {
     gateway: &'a Gateway,
-    session: &'a Session,
+    session: &'a Turn<'a>,
     tick: Tick,
     multi: &'a Multi<'a>,
 }
@@ -76,9 +75,8 @@ impl Judging<'_> {
         let first = refusals.first().copied();
         let whole = self.session.site.rules.switches.multi.mode == MultiMode::RejectAll || many.taken.is_empty();
         if let Some(first) = first.filter(|_| whole) {
-            let switches = &self.session.site.rules.switches;
             for (_, reservation) in &many.taken {
-                self.gateway.ledger.undo(reservation, switches, false, &mut work.ledger);
+                self.gateway.ledger.undo(reservation, false, &mut work.ledger);
             }
             work.ledger.cut_back(mark);
             return Err(first);

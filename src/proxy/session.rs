@@ -1,38 +1,35 @@
 //! One ESME connection and its SMSC connection.
 
-use std::sync::Arc;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::domain::Tick;
 use crate::ledger::{Batch, Settled};
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
-use crate::smpp::command;
-use crate::smpp::frame::{HEADER, Header};
 
-use super::gateway::{Gateway, Sender, Site};
+use super::gateway::{Gateway, ProxySettings, Sender, Site};
 use super::window::Window;
 use super::wire::{self, Inbox};
-use super::{downlink, uplink};
+use super::{downlink, leave, uplink};
 
 /// How long a sender that has gone is waited for in the SMSC's answers.
 const LINGER: Duration = Duration::from_secs(2);
-/// sequence_number of an unbind that the gateway itself sends when it stops; senders count up from 1.
-const OWN_SEQUENCE: u32 = 0x7FFF_FFFE;
-
 /// A bound session; shared by its two tasks and the sweeper.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: u64,
     pub(super) esme: TcpStream,
     pub(super) smsc: TcpStream,
+    /// The account as it was at the bind: its counters are those of every later site. What is judged is judged by a [`Turn`].
     pub(super) sender: Arc<Sender>,
-    pub(super) site: Arc<Site>,
     pub(super) bind_type: BindType,
     pub(super) version: u8,
     pub(super) smsc_metrics: SmscMetrics,
@@ -48,6 +45,20 @@ pub(super) struct Session {
     smsc_gone: AtomicBool,
     esme_gone: AtomicBool,
     end: Mutex<Option<End>>,
+    leaving: OnceLock<Instant>,
+    told_to_leave: Notify,
+}
+
+/// A session for the time of one batch, under the site that was in force when the batch began. It is taken once, so
+/// that no PDU is judged by half of each of two configurations (P10).
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    session: &'a Session,
+    pub(super) site: Arc<Site>,
+    /// The account in that site.
+    pub(super) sender: Arc<Sender>,
+    /// Whether the account is in the configuration still (2.4).
+    pub(super) designated: bool,
 }
 
 /// Who ended a session, and how.
@@ -57,13 +68,21 @@ pub(super) struct End {
     pub(super) cause: &'static str,
 }
 
+impl End {
+    /// The process stops.
+    pub(super) const STOP: Self = Self { side: "gateway", cause: "stop" };
+    /// An operator drains the gateway.
+    pub(super) const DRAIN: Self = Self { side: "gateway", cause: "drain" };
+    /// The account is not in the configuration any more.
+    pub(super) const REMOVED: Self = Self { side: "gateway", cause: "account_removed" };
+}
+
 /// What a finished bind leaves for the session.
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) esme: TcpStream,
     pub(super) smsc: TcpStream,
     pub(super) sender: Arc<Sender>,
-    pub(super) site: Arc<Site>,
     pub(super) bind_type: BindType,
     pub(super) version: u8,
     pub(super) smsc_metrics: SmscMetrics,
@@ -78,7 +97,6 @@ impl Session {
             esme: bound.esme,
             smsc: bound.smsc,
             sender: bound.sender,
-            site: bound.site,
             bind_type: bound.bind_type,
             version: bound.version,
             smsc_metrics: bound.smsc_metrics,
@@ -93,6 +111,8 @@ impl Session {
             smsc_gone: AtomicBool::new(false),
             esme_gone: AtomicBool::new(false),
             end: Mutex::new(None),
+            leaving: OnceLock::new(),
+            told_to_leave: Notify::new(),
         };
         (session, bound.from_esme, bound.from_smsc)
     }
@@ -103,10 +123,14 @@ impl Session {
         let session = Arc::new(session);
         gateway.sessions.lock().insert(session.id, Arc::clone(&session));
         session.sender.metrics.sessions(session.bind_type).inc();
+        session.leave_at_once(&gateway);
         let down = tokio::spawn(downlink::run(Arc::clone(&gateway), Arc::clone(&session), from_smsc));
-        let end = uplink::run(&gateway, &session, from_esme).await;
+        let (end, mut from_esme) = uplink::run(&gateway, &session, from_esme).await;
         session.ended(end);
-        session.linger(&gateway).await;
+        session.linger().await;
+        if let Some(deadline) = session.leaving() {
+            leave::farewell(&gateway, &session, &mut from_esme, deadline).await;
+        }
         wire::shut(&session.smsc);
         wire::shut(&session.esme);
         let _ = down.await; // a panic there has ended the session as well
@@ -114,29 +138,45 @@ impl Session {
         session.close(&gateway);
     }
 
-    /// Waits for answers to what a vanished sender left in flight.
-    async fn linger(&self, gateway: &Gateway) {
-        let patience = if gateway.is_stopping() { gateway.settings.drain_timeout } else { LINGER };
-        let deadline = tokio::time::Instant::now() + patience;
-        let smsc_gone = || self.smsc_gone.load(Ordering::Relaxed);
-        while !smsc_gone() && self.window.lock().waiting() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        if gateway.is_stopping() && !smsc_gone() {
-            self.unbind().await;
+    /// What a bind began before a drain or a reload must not outlast it: both look at the sessions there are, and this
+    /// one is among them since a moment ago.
+    fn leave_at_once(&self, gateway: &Gateway) {
+        let site = gateway.site();
+        let deadline = Instant::now() + site.settings.drain_timeout;
+        if gateway.is_draining() {
+            self.leave(if gateway.is_stopping() { End::STOP } else { End::DRAIN }, deadline);
+        } else if !self.is_designated(&site) {
+            self.leave(End::REMOVED, deadline);
         }
     }
 
-    /// Takes leave of both sides when the gateway stops.
-    async fn unbind(&self) {
-        let header =
-            Header { length: HEADER as u32, command_id: command::UNBIND, status: 0, sequence: OWN_SEQUENCE }.octets();
-        let polite = async {
-            let _ = wire::write_one(&self.smsc, &header).await;
-            let _writing = self.esme_writer.lock().await;
-            let _ = wire::write_one(&self.esme, &header).await;
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(500), polite).await;
+    /// The session under the site in force.
+    pub(super) fn turn(&self, gateway: &Gateway) -> Turn<'_> {
+        let site = gateway.site();
+        let own = self.place_in(&site).cloned();
+        let designated = own.is_some();
+        Turn { session: self, site, sender: own.unwrap_or_else(|| Arc::clone(&self.sender)), designated }
+    }
+
+    /// Whether the account is in a site.
+    pub(super) fn is_designated(&self, site: &Site) -> bool {
+        self.place_in(site).is_some()
+    }
+
+    /// The account in a site; at the place where it was at the bind, most often.
+    fn place_in<'s>(&self, site: &'s Site) -> Option<&'s Arc<Sender>> {
+        let own = &self.sender.account;
+        let same = site.senders.get(own.id.0 as usize).filter(|sender| sender.account.system_id == own.system_id);
+        same.or_else(|| site.sender(&own.system_id))
+    }
+
+    /// Waits for answers to what is in flight: a session that takes leave almost until its deadline, another a little.
+    async fn linger(&self) {
+        let deadline = self.leaving().map_or_else(|| Instant::now() + LINGER, leave::answers_until);
+        let smsc_gone = || self.smsc_gone.load(Ordering::Relaxed);
+        while !smsc_gone() && self.window.lock().waiting() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// What is still in flight has an unknown outcome (P9).
@@ -145,7 +185,7 @@ impl Session {
         let mut batch = Batch::default();
         let messages: usize = rest.iter().map(|flight| flight.held.len()).sum();
         for reservation in rest.iter().flat_map(|flight| flight.held.iter()) {
-            gateway.ledger.settle(reservation, Settled::Unknown, &self.site.rules.switches, &mut batch);
+            gateway.ledger.settle(reservation, Settled::Unknown, &mut batch);
         }
         gateway.ledger.note(&mut batch);
         if !rest.is_empty() {
@@ -166,7 +206,7 @@ impl Session {
         gateway.sessions.lock().remove(&self.id);
         self.sender.metrics.sessions(self.bind_type).dec();
         self.sender.leave();
-        let End { side, cause } = self.end.lock().unwrap_or(End { side: "gateway", cause: "stop" });
+        let End { side, cause } = self.end.lock().unwrap_or(End::STOP);
         gateway.metrics.session_closes.with_label_values(&[side, cause]).inc();
         let account = &*self.sender.account.system_id;
         tracing::info!(event = "session_closed", session = self.id, account, side, cause, "session closed");
@@ -210,17 +250,33 @@ impl Session {
         self.smsc_is_gone();
     }
 
-    /// Lets the sender say no more; what is in flight is waited for.
-    pub(super) fn stop_reading(&self) {
-        self.ended(End { side: "gateway", cause: "stop" });
-        wire::shut_reading(&self.esme);
+    /// Takes leave by a deadline: nothing more is read from the sender, what is in flight is waited for, and both sides
+    /// get an unbind.
+    pub(super) fn leave(&self, end: End, deadline: Instant) {
+        self.ended(end);
+        let _ = self.leaving.set(deadline); // the first to say so sets the time
+        self.told_to_leave.notify_one();
+        self.make_room();
+    }
+
+    /// By when the session takes leave, if it does.
+    pub(super) fn leaving(&self) -> Option<Instant> {
+        self.leaving.get().copied()
+    }
+
+    /// Ready once the session is to take leave.
+    pub(super) async fn told_to_leave(&self) {
+        while self.leaving().is_none() {
+            self.told_to_leave.notified().await;
+        }
     }
 
     /// Waits while the sender has as much in flight as it may.
     pub(super) async fn wait_for_room(&self, limit: usize) {
-        while !self.smsc_gone.load(Ordering::SeqCst) && self.window.lock().waiting() >= limit {
+        let ends = || self.smsc_gone.load(Ordering::SeqCst) || self.leaving().is_some();
+        while !ends() && self.window.lock().waiting() >= limit {
             self.full.store(true, Ordering::SeqCst);
-            if self.smsc_gone.load(Ordering::SeqCst) || self.window.lock().waiting() < limit {
+            if ends() || self.window.lock().waiting() < limit {
                 break;
             }
             self.room.notified().await;
@@ -261,21 +317,25 @@ impl Session {
     }
 
     /// Which timer has run out, if any.
-    pub(super) fn overdue(&self, now_ms: i64, gateway: &Gateway) -> Option<End> {
-        let silent = |heard: &AtomicI64| {
-            now_ms - heard.load(Ordering::Relaxed) > gateway.settings.inactivity_timeout.as_millis() as i64
-        };
+    pub(super) fn overdue(&self, now_ms: i64, settings: &ProxySettings) -> Option<End> {
+        let silent =
+            |heard: &AtomicI64| now_ms - heard.load(Ordering::Relaxed) > settings.inactivity_timeout.as_millis() as i64;
         let listening = self.listening.load(Ordering::Relaxed);
         let partial = self.partial_since_ms.load(Ordering::Relaxed);
-        if listening
-            && partial != i64::MAX
-            && now_ms - partial > gateway.settings.session_init_timeout.as_millis() as i64
-        {
+        if listening && partial != i64::MAX && now_ms - partial > settings.session_init_timeout.as_millis() as i64 {
             return Some(End { side: "esme", cause: "partial_pdu" });
         }
         if listening && silent(&self.heard_esme_ms) {
             return Some(End { side: "esme", cause: "inactivity" });
         }
         silent(&self.heard_smsc_ms).then_some(End { side: "smsc", cause: "inactivity" })
+    }
+}
+
+impl Deref for Turn<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.session
     }
 }

@@ -9,7 +9,7 @@ use crate::smpp::answer;
 use crate::smpp::command::status;
 use crate::smpp::frame::Header;
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, ProxySettings};
 use super::session::Session;
 use super::window::Flight;
 use super::wire;
@@ -23,25 +23,26 @@ pub(super) async fn run(gateway: std::sync::Weak<Gateway>) {
         let Some(gateway) = gateway.upgrade() else { return };
         let sessions: Vec<Arc<Session>> = gateway.sessions.lock().values().cloned().collect();
         let now_ms = gateway.ticker.tick().steady_ms;
+        let site = gateway.site();
         for session in sessions {
-            look(&gateway, &session, now_ms);
+            look(&gateway, &site.settings, &session, now_ms);
         }
     }
 }
 
-fn look(gateway: &Arc<Gateway>, session: &Arc<Session>, now_ms: i64) {
-    if let Some(end) = session.overdue(now_ms, gateway) {
+fn look(gateway: &Gateway, settings: &ProxySettings, session: &Arc<Session>, now_ms: i64) {
+    if let Some(end) = session.overdue(now_ms, settings) {
         session.abort(end);
         return;
     }
-    let before = now_ms - gateway.settings.response_timeout.as_millis() as i64;
+    let before = now_ms - settings.response_timeout.as_millis() as i64;
     let mut batch = Batch::default();
     let due = {
         // Settled under the window's lock, so that an answer that comes now finds the outcome unknown already.
         let mut window = session.window.lock();
         let due = window.expire(before);
         for reservation in due.iter().flat_map(|(_, flight)| flight.held.iter()) {
-            gateway.ledger.settle(reservation, Settled::Unknown, &session.site.rules.switches, &mut batch);
+            gateway.ledger.settle(reservation, Settled::Unknown, &mut batch);
         }
         due
     };

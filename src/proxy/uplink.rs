@@ -17,37 +17,50 @@ use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Header, Submission, answer};
 
 use super::gateway::Gateway;
+use super::leave;
 use super::multi;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
-use super::session::{End, Session};
+use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
 
-/// Reads and passes on until the sender, the SMSC or the protocol ends it.
-pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> End {
+/// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
+pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> (End, Inbox) {
     loop {
-        if let Err(end) = batch(gateway, session, &mut inbox).await {
-            return end; // what a pipelined bind left in the inbox is the first batch
+        // What a pipelined bind left in the inbox is the first batch.
+        let room = match batch(gateway, session, &mut inbox).await {
+            Ok(room) => room,
+            Err(end) => return (end, inbox),
+        };
+        session.wait_for_room(room).await;
+        if session.leaving().is_some() {
+            return (End::STOP, inbox); // it reads no further, however much there is; why is noted already
         }
-        session.wait_for_room(gateway.settings.max_in_flight).await;
         session.listening(gateway.ticker.tick());
-        let filled = inbox.fill(&session.esme).await;
+        let filled = tokio::select! {
+            biased;
+            filled = inbox.fill(&session.esme) => filled,
+            () = session.told_to_leave() => return (End::STOP, inbox),
+        };
         session.busy();
-        match filled {
+        let end = match filled {
             Ok(0) if inbox.is_partial() => {
                 gateway.metrics.protocol_errors.with_label_values(&["esme", "truncated"]).inc();
-                return End { side: "esme", cause: "truncated" };
+                End { side: "esme", cause: "truncated" }
             }
-            Ok(0) => return End { side: "esme", cause: "eof" },
-            Ok(_) => {}
-            Err(_) => return End { side: "esme", cause: "error" },
-        }
+            Ok(0) => End { side: "esme", cause: "eof" },
+            Ok(_) => continue,
+            Err(_) => End { side: "esme", cause: "error" },
+        };
+        return (end, inbox);
     }
 }
 
-/// One batch down the straight line.
-async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<(), End> {
+/// One batch down the straight line, under the site in force. Returns how many requests the session may have in flight.
+pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<usize, End> {
+    let turn = session.turn(gateway);
+    let session = &turn;
     let tick = gateway.ticker.tick();
     let mut work = Workspace::take();
     let mut frames = inbox.frames();
@@ -74,11 +87,14 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     work.put_back();
     inbox.consume(consumed);
     session.heard_esme(tick, inbox.is_partial(), consumed > 0);
-    if bad.is_some() { Err(End { side: "esme", cause: "bad_length" }) } else { Ok(()) }
+    if bad.is_some() {
+        return Err(End { side: "esme", cause: "bad_length" });
+    }
+    Ok(session.site.settings.max_in_flight)
 }
 
 /// What becomes of one PDU: relayed, reserved, or answered here.
-fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, at: usize, frame: &[u8]) {
+fn judge(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, at: usize, frame: &[u8]) {
     let Some(header) = Header::read(frame) else { return };
     let octets = at..at + frame.len();
     match header.command_id {
@@ -106,6 +122,7 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
             let status = session.sender.account.status(Reason::SourceNotAllowed);
             work.answers.extend(answer::refusal(header, status));
         }
+        _ if leave::is_own_unbind(header) => {}
         id if relays(id) => {
             if id == command::UNBIND {
                 session.ended(End { side: "esme", cause: "unbind" });
@@ -126,15 +143,13 @@ fn judge(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace,
 /// submission → decide → reserve. Each step needs what the one before it earned.
 fn line(
     gateway: &Gateway,
-    session: &Session,
+    session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
     frame: &[u8],
 ) -> Result<crate::ledger::Reservation, Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
-    if !session.bind_type.submits() {
-        return Err(denied(session, status::ESME_RINVBNDSTS));
-    }
+    may_submit(session)?;
     let permit = match read(session, frame) {
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
         Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
@@ -142,8 +157,19 @@ fn line(
     gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)
 }
 
+/// Whether anything may be submitted on the session at all.
+pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
+    if !session.designated {
+        return Err(here(session, Reason::AccountUnknown)); // a reload has taken it out of the configuration
+    }
+    if session.leaving().is_some() {
+        return Err(here(session, Reason::UpstreamDown));
+    }
+    if session.bind_type.submits() { Ok(()) } else { Err(denied(session, status::ESME_RINVBNDSTS)) }
+}
+
 /// One frame, read strictly, or as one of the account's quirks allows.
-fn read<'a>(session: &Session, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
+fn read<'a>(session: &Turn<'_>, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
     let sender = &session.sender;
     let submission = match Submission::read(frame) {
         Err(fault) if fault.field == Field::Tlvs && sender.account.quirks.has(Quirk::TrailingZeros) => {
@@ -168,7 +194,7 @@ fn without_trailing_zeros(frame: &[u8]) -> Option<Submission<'_>> {
 }
 
 /// On whose behalf a session reserves.
-pub(super) fn claim(session: &Session, tick: Tick) -> Claim<'_> {
+pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
     Claim {
         account: &session.sender.account,
         scopes: session.sender.scopes,
@@ -179,14 +205,14 @@ pub(super) fn claim(session: &Session, tick: Tick) -> Claim<'_> {
 }
 
 /// The frame with the account's own source, where it has none and the account names one (2.4).
-fn with_default_source(session: &Session, frame: &[u8]) -> Option<Vec<u8>> {
+fn with_default_source(session: &Turn<'_>, frame: &[u8]) -> Option<Vec<u8>> {
     session.sender.account.default_source.as_ref()?;
     let submission = Submission::read(frame).ok().or_else(|| without_trailing_zeros(frame))?;
     Some(with_source(frame, &submission, default_source(session, &submission)?))
 }
 
 /// The source to write in.
-pub(super) fn default_source<'a>(session: &'a Session, submission: &Submission<'_>) -> Option<&'a str> {
+pub(super) fn default_source<'a>(session: &'a Turn<'_>, submission: &Submission<'_>) -> Option<&'a str> {
     session.sender.account.default_source.as_deref().filter(|_| submission.source.digits.is_empty())
 }
 
@@ -198,17 +224,16 @@ pub(super) fn with_source(frame: &[u8], submission: &Submission<'_>, source: &st
 }
 
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
-async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
+async fn durable(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     let reservations = work.passing.iter_mut().flat_map(|one| one.held.iter_mut());
     let durable = gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok();
     if work.passing.is_empty() || durable && gateway.ledger.is_trusted() {
         return;
     }
     // Without a ledger no submission passes, not even one that it need not remember (P12).
-    let switches = &session.site.rules.switches;
     for one in work.withdraw(|_| true) {
         for reservation in one.held.iter() {
-            gateway.ledger.undo(reservation, switches, durable, &mut work.ledger);
+            gateway.ledger.undo(reservation, durable, &mut work.ledger);
         }
         refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::LedgerUnavailable));
     }
@@ -216,7 +241,7 @@ async fn durable(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Wo
 }
 
 /// Enters the batch into the window before its first octet leaves, so that no answer can come too early.
-fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
+fn depart(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     if work.passing.is_empty() {
         return;
     }
@@ -244,7 +269,7 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
     });
     for one in out {
         for reservation in one.held.iter() {
-            gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);
+            gateway.ledger.undo(reservation, true, &mut work.ledger);
         }
         refuse_passing(session, tick, work, &one, inbox, &denied(session, status::ESME_RSYSERR));
     }
@@ -254,7 +279,7 @@ fn depart(gateway: &Gateway, session: &Session, tick: Tick, work: &mut Workspace
 /// One vectored write of the original octets. What the system had not taken when the link broke was never sent.
 async fn forward(
     gateway: &Gateway,
-    session: &Session,
+    session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
     inbox: &[u8],
@@ -271,7 +296,7 @@ async fn forward(
                 continue;
             }
             for reservation in one.held.iter() {
-                gateway.ledger.undo(reservation, &session.site.rules.switches, true, &mut work.ledger);
+                gateway.ledger.undo(reservation, true, &mut work.ledger);
             }
             session.sender.metrics.in_flight.sub(one.held.len() as i64);
             refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::UpstreamDown));
@@ -293,19 +318,26 @@ async fn answer(session: &Session, work: &Workspace) -> Result<(), End> {
     wire::write_one(&session.esme, &work.answers).await.map_err(|_| End { side: "esme", cause: "error" })
 }
 
-fn refuse(session: &Session, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {
+fn refuse(session: &Turn<'_>, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {
     refuse_all(session, tick, work, header, frame, refusal, 1);
 }
 
 /// Refuses what was to go on, for every recipient it was to go to.
-fn refuse_passing(session: &Session, tick: Tick, work: &mut Workspace, one: &Passing, inbox: &[u8], refusal: &Refusal) {
+fn refuse_passing(
+    session: &Turn<'_>,
+    tick: Tick,
+    work: &mut Workspace,
+    one: &Passing,
+    inbox: &[u8],
+    refusal: &Refusal,
+) {
     let frame = &inbox[one.octets.clone()];
     refuse_all(session, tick, work, one.header, frame, refusal, one.held.len() as u32);
 }
 
 /// One answer for a request of so many recipients.
 pub(super) fn refuse_all(
-    session: &Session,
+    session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
     header: Header,
@@ -329,26 +361,26 @@ pub(super) fn refuse_all(
     session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
 }
 
-pub(super) fn observe(session: &Session, tick: Tick, work: &mut Workspace, observed: Reasons) {
+pub(super) fn observe(session: &Turn<'_>, tick: Tick, work: &mut Workspace, observed: Reasons) {
     work.tally.shadow(observed);
     session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
 }
 
 /// A refusal whose ground is the gateway's own state.
-fn here(session: &Session, reason: Reason) -> Refusal {
+fn here(session: &Turn<'_>, reason: Reason) -> Refusal {
     let status = session.sender.account.status(reason);
     Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 /// A refusal of the operation as such.
-pub(super) fn denied(session: &Session, status: u32) -> Refusal {
+pub(super) fn denied(session: &Turn<'_>, status: u32) -> Refusal {
     let reason = Reason::OperationDenied;
     let status = session.sender.account.status_or(reason, Some(status));
     Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 /// Whether a query_sm or cancel_sm is about the account's own messages, as far as its source shows.
-fn owns(session: &Session, frame: &[u8]) -> bool {
+fn owns(session: &Turn<'_>, frame: &[u8]) -> bool {
     let account = &session.sender.account;
     if account.modes.get(Rule::Source) != Mode::Enforce {
         return true;

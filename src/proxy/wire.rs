@@ -172,8 +172,3 @@ pub(super) async fn write_one(stream: &TcpStream, octets: &[u8]) -> io::Result<(
 pub(super) fn shut(stream: &TcpStream) {
     let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both); // an error means it is closed already
 }
-
-/// Ends the reading direction only.
-pub(super) fn shut_reading(stream: &TcpStream) {
-    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Read);
-}

@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use crate::ledger::CommitObserver;
-use crate::policy::Ruleset;
+use crate::policy::Account;
 use crate::smpp::command::status;
 
 use super::sender::SenderMetrics;
@@ -171,10 +171,29 @@ impl Metrics {
         Ok(())
     }
 
-    /// Children for every account of a ruleset, by account id.
-    pub fn senders(&self, rules: &Ruleset) -> Vec<SenderMetrics> {
-        self.policy_version.set(rules.version.cast_signed());
-        rules.accounts.iter().map(|account| SenderMetrics::new(self, account, rules.switches.quota.users)).collect()
+    /// An account's children of every family.
+    pub fn sender(&self, account: &Account) -> SenderMetrics {
+        SenderMetrics::new(self, account)
+    }
+
+    /// Shows an account's limits; `quota` is that of an account without one of its own.
+    pub fn limits(&self, account: &Account, quota: u32) {
+        let id = [&*account.system_id];
+        self.session_limit.with_label_values(&id).set(i64::from(account.sessions));
+        self.throttle_limit.with_label_values(&id).set(i64::from(account.rate.per_second));
+        self.quota_limit.with_label_values(&id).set(i64::from(account.daily_users.unwrap_or(quota)));
+    }
+
+    /// An account that is gone has no limits any more. What it has sent stays counted until the process ends.
+    pub fn forget_limits(&self, account: &Account) {
+        for family in [&self.session_limit, &self.throttle_limit, &self.quota_limit, &self.quota_used] {
+            let _ = family.remove_label_values(&[&*account.system_id]); // what is not there need not be removed
+        }
+    }
+
+    /// A policy version is in force.
+    pub fn in_force(&self, version: u64) {
+        self.policy_version.set(version.cast_signed());
     }
 
     /// Children for one SMSC address.

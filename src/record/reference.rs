@@ -207,15 +207,14 @@ mod tests {
     use super::super::Metrics;
     use super::*;
     use crate::domain::AccountClass;
-    use crate::policy::switches::Switches;
-    use crate::policy::testing::{account, with_switches};
+    use crate::policy::testing::account;
 
     /// Name, type and labels of every family that is registered.
     fn registered() -> BTreeSet<(String, String, String)> {
         let metrics = Metrics::new().expect("registers");
-        let mut rules = with_switches(Switches::default());
-        rules.with(account(AccountClass::CityMoa));
-        let _senders = metrics.senders(&rules);
+        let account = account(AccountClass::CityMoa);
+        let _sender = metrics.sender(&account);
+        metrics.limits(&account, 3000);
         metrics.smsc("192.0.2.1:2775").up.set(1);
         metrics.session_closes.with_label_values(&["esme", "eof"]).inc();
         metrics.ledger_rows.with_label_values(&["used"]).set(0);

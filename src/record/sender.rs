@@ -27,8 +27,8 @@ pub enum Verb {
 const VERBS: [&str; 5] = ["submit_sm", "submit_multi", "data_sm", "replace_sm", "broadcast_sm"];
 const BINDS: [BindType; 3] = [BindType::Transmitter, BindType::Receiver, BindType::Transceiver];
 /// How binds of a configured account end.
-const BIND_RESULTS: [&str; 6] =
-    ["accepted", "wrong_network", "too_many_sessions", "smsc_refused", "smsc_down", "smsc_silent"];
+const BIND_RESULTS: [&str; 7] =
+    ["accepted", "wrong_network", "too_many_sessions", "draining", "smsc_refused", "smsc_down", "smsc_silent"];
 
 /// One account's children of every family.
 #[derive(Debug)]
@@ -90,11 +90,8 @@ impl Verb {
 }
 
 impl SenderMetrics {
-    pub(super) fn new(metrics: &Metrics, account: &Account, quota: u32) -> Self {
+    pub(super) fn new(metrics: &Metrics, account: &Account) -> Self {
         let id = &*account.system_id;
-        metrics.session_limit.with_label_values(&[id]).set(i64::from(account.sessions));
-        metrics.throttle_limit.with_label_values(&[id]).set(i64::from(account.rate.per_second));
-        metrics.quota_limit.with_label_values(&[id]).set(i64::from(account.daily_users.unwrap_or(quota)));
         let settled = |outcome| metrics.settled.with_label_values(&[id, outcome]);
         Self {
             received: VERBS.map(|verb| metrics.received.with_label_values(&[id, verb])),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
@@ -18,7 +18,7 @@ use crate::policy::ruleset::Rate;
 /// machine's clock.
 #[derive(Debug)]
 pub struct Throttle {
-    limiter: RateLimiter<NotKeyed, InMemoryState, BatchClock, NoOpMiddleware<Duration>>,
+    limiter: RateLimiter<NotKeyed, InMemoryState, BatchClock, StateInformationMiddleware>,
     rate: Rate,
 }
 
@@ -31,7 +31,24 @@ impl Throttle {
         let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(positive(rate.per_second)).allow_burst(positive(rate.burst));
         ticker.tick();
-        Self { limiter: RateLimiter::direct_with_clock(quota, BatchClock(ticker)), rate }
+        let limiter = RateLimiter::direct_with_clock(quota, BatchClock(ticker));
+        Self { limiter: limiter.with_middleware(), rate }
+    }
+
+    /// Another rate in place of this one: it begins with what this one has left, no more than its own burst, and
+    /// this one is left with nothing. So a change of the rate makes no messages free.
+    #[must_use]
+    pub fn followed_by(&self, rate: Rate, ticker: Ticker) -> Self {
+        let left = self.limiter.check().map_or(0, |state| {
+            let rest = state.remaining_burst_capacity();
+            // Whoever else takes at the same time leaves less; then this takes nothing, which is as good.
+            let _ = NonZeroU32::new(rest).map(|rest| self.limiter.check_n(rest));
+            rest + 1
+        });
+        let next = Self::new(rate, ticker);
+        let spent = NonZeroU32::new(next.rate.burst.max(1).saturating_sub(left));
+        let _ = spent.map(|spent| next.limiter.check_n(spent)); // a full bucket holds what is asked of it
+        next
     }
 
     /// Takes one message's token, if there is one at the latest tick.
@@ -57,6 +74,20 @@ impl Clock for BatchClock {
 mod tests {
     use super::*;
     use crate::domain::Clock as WallClock;
+
+    #[test]
+    fn a_change_of_the_rate_makes_no_messages_free() {
+        let ticker = Ticker::new(WallClock::System);
+        let rate = |per_second, burst| Rate { per_second, burst };
+        let taken = |throttle: &Throttle| (0..100).filter(|_| throttle.take()).count();
+        let first = Throttle::new(rate(1, 10), ticker.clone());
+        assert_eq!((0..6).filter(|_| first.take()).count(), 6);
+        let wider = first.followed_by(rate(2, 50), ticker.clone());
+        assert_eq!((taken(&first), taken(&wider)), (0, 4), "what was left, once");
+        assert_eq!(taken(&wider.followed_by(rate(1, 10), ticker.clone())), 0);
+        let narrower = Throttle::new(rate(1, 10), ticker.clone()).followed_by(rate(1, 3), ticker);
+        assert_eq!(taken(&narrower), 3, "no more than its own burst");
+    }
 
     #[test]
     fn burst_is_what_passes_at_once() {

@@ -13,6 +13,7 @@ mod operations;
 mod parts;
 mod pdus;
 mod reader;
+mod reload;
 mod second_reader;
 mod sessions;
 mod settle;

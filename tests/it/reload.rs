@@ -1,0 +1,147 @@
+//! A reload under load: no PDU is judged by half of each of two policies, and nothing that is under way is lost (P10).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use smsluice::config::load_with_env;
+use smsluice::policy::Reason;
+use smsluice::proxy::ProxySettings;
+use smsluice::sim::esme::Esme;
+use smsluice::sim::submit::SubmitSpec;
+
+use crate::stand::{Setup, Stand, good, hefei, subscriber, verdict, write_config};
+
+/// Puts another policy and other accounts in force.
+async fn change(stand: &Stand, policy: &str, accounts: &[(&str, &str)]) {
+    write_config(stand.config_folder(), policy, accounts);
+    let gateway = std::sync::Arc::clone(stand.gateway.gateway());
+    let loaded = load_with_env(stand.config_folder(), &BTreeMap::new(), gateway.now());
+    let mut rules = loaded.unwrap_or_else(|problems| panic!("{problems}")).ruleset;
+    rules.version = gateway.site().rules.version + 1;
+    let settings: ProxySettings = gateway.site().settings.clone();
+    tokio::task::spawn_blocking(move || gateway.replace(rules, settings)).await.expect("no panic").expect("replaced");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_pdu_is_judged_by_half_of_each() {
+    /// Too long here, and answered with a status of its own.
+    const SHORT: &str = "[length]\nlimit = 20\n[status]\ntoo_long = 0x61\n";
+    /// Not too long here but unsigned, and answered with another.
+    const LONG: &str = "[length]\nlimit = 65\n[status]\nno_signature = 0x62\n";
+    let stand = Stand::with_policy(SHORT).await;
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let mut senders = Vec::new();
+    for account in ["hefei", "hefei2"] {
+        let (mut esme, stop) = (stand.bind(account).await, std::sync::Arc::clone(&stop));
+        senders.push(tokio::spawn(async move {
+            let spec = SubmitSpec::new(
+                "62021",
+                &hefei(1),
+                "四十个字的短信没有落款四十个字的短信没有落款四十个字的短信没有落款",
+            );
+            let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
+            while !stop.load(Ordering::Relaxed) {
+                for answer in pipelined(&mut esme, &spec, 50).await {
+                    *seen.entry(answer).or_default() += 1;
+                }
+            }
+            seen
+        }));
+    }
+    for turn in 0..40 {
+        change(&stand, if turn % 2 == 0 { LONG } else { SHORT }, &[]).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for sender in senders {
+        let seen = sender.await.expect("no panic");
+        assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [0x61, 0x62], "statuses and how often: {seen:?}");
+    }
+    assert_eq!(stand.metric("smsluice_policy_version"), 41);
+    stand.assert_conserved();
+}
+
+/// Submits so many copies in one write; returns the statuses.
+async fn pipelined(esme: &mut Esme, spec: &SubmitSpec, count: u32) -> Vec<u32> {
+    let mut octets = Vec::new();
+    for sequence in 0..count {
+        spec.write(1_000_000 + sequence, &mut octets);
+    }
+    esme.send_raw(&octets).await.expect("sent");
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        let pdu = esme.next_pdu().await.expect("answered");
+        statuses.push(u32::from_be_bytes([pdu[8], pdu[9], pdu[10], pdu[11]]));
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn a_bound_session_sends_under_the_new_rules_from_the_next_pdu() {
+    let stand = Stand::with_policy("[length]\nlimit = 5\n").await;
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "too_long");
+    change(&stand, "", &[]).await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+    change(&stand, "", &[("system_id = \"province\"", "system_id = \"capital\"")]).await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate", "the day goes on");
+    stand.bind("capital").await.unbind().await.expect("a new account binds at once");
+    assert!(
+        Esme::connect(stand.gateway.smpp, smsluice::smpp::bind::BindType::Transceiver, "province", "x", 0x34)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn an_account_that_is_gone_sends_nothing_and_is_unbound() {
+    let stand = Stand::open().await;
+    let (mut esme, mut other) = (stand.bind("hefei2").await, stand.bind("hefei").await);
+    change(&stand, "", &[("system_id = \"hefei2\"", "system_id = \"hefei9\"")]).await;
+    let unbind = esme.next_pdu().await.expect("an unbind");
+    assert_eq!(unbind[4..8], [0, 0, 0, 6]);
+    // What it sends before it has read that is answered, and goes nowhere.
+    let before = stand.refused("hefei2", Reason::AccountUnknown);
+    let statuses = pipelined(&mut esme, &good(&hefei(1)), 1).await;
+    assert_eq!((statuses[0], before), (0x0D, 0));
+    assert_eq!(other.submit(&good(&hefei(1))).await.expect("answered").status, 0, "others go on");
+    stand.assert_conserved();
+}
+
+#[tokio::test]
+async fn sessions_and_rates_go_on_through_a_reload() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("slow").await;
+    change(&stand, "", &[]).await;
+    let again = Esme::connect(stand.gateway.smpp, smsluice::smpp::bind::BindType::Transceiver, "slow", "x", 0x34).await;
+    assert!(again.is_err(), "its one session is still taken");
+    let (began, mut passed) = (std::time::Instant::now(), 0);
+    for n in 0..12 {
+        let spec = SubmitSpec::new("62021", &subscriber("wuhu", n), "芜湖新营业厅开业。芜湖移动 询0553-1860");
+        passed += u64::from(esme.submit(&spec).await.expect("answered").status == 0);
+        change(&stand, "", &[]).await;
+    }
+    let fresh = 2 * (began.elapsed().as_secs() + 1); // two a second come back by themselves
+    assert!(passed >= 3 && passed <= 3 + fresh, "{passed} passed: a reload fills no bucket");
+}
+
+#[tokio::test]
+async fn what_is_in_flight_settles_under_the_switches_it_was_taken_under() {
+    const ONE: &str = "[spread]\nlimit = 1\n";
+    let stand = Stand::new(Setup { policy: format!("{ONE}digits = 7\n"), ..Setup::default() }).await;
+    stand.smsc.change(|behaviour| {
+        behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(400));
+        behaviour.errors = vec![(0x14, 1.0)];
+    });
+    let mut esme = stand.bind("hefei").await;
+    let to = subscriber("hefei", 1);
+    let spec = good(&to);
+    let waiting = tokio::spawn(async move { (esme.submit(&spec).await.expect("answered").status, esme) });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    change(&stand, &format!("{ONE}digits = 8\n"), &[]).await;
+    let (status, mut esme) = waiting.await.expect("no panic");
+    assert_eq!(status, 0x14, "the SMSC refuses it while eight digits make a segment");
+    stand.smsc.change(|behaviour| behaviour.errors.clear());
+    change(&stand, &format!("{ONE}digits = 7\n"), &[]).await;
+    assert_eq!(esme.submit(&good(&to)).await.expect("answered").status, 0, "its place among seven digits is free");
+}
