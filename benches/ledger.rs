@@ -181,7 +181,7 @@ impl Site {
 impl<'a> Bench<'a> {
     fn open(site: &'a Site, folder: &Path, durability: Durability) -> Self {
         let ticker = Ticker::new(Clock::starting_at(site.now));
-        let settings = LedgerSettings { path: folder.to_owned(), durability };
+        let settings = LedgerSettings::new(folder.to_owned(), durability);
         let metrics = Arc::new(Metrics::new().expect("sound"));
         let (ledger, recovered) =
             Ledger::open(settings, &site.rules.switches, ticker.clone(), metrics).expect("an own folder");

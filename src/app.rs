@@ -94,7 +94,7 @@ impl Plan {
                 max_in_flight: settings.listen.max_in_flight as usize,
                 drain_timeout: Duration::from_secs(10),
             },
-            ledger: LedgerSettings { path: settings.ledger.path, durability: settings.ledger.durability },
+            ledger: LedgerSettings::new(settings.ledger.path, settings.ledger.durability),
             rules: configuration.ruleset,
             clock,
         }

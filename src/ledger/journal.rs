@@ -1,5 +1,5 @@
-//! The durable half: an append-only journal, one SQLite file a day, one row a
-//! group commit.
+//! The durable half: an append-only journal in SQLite, one row a group commit,
+//! two files a day that take turns.
 //!
 //! Sessions append packed records to one buffer and hold a [`Ticket`]. With
 //! `durability = "process"` whoever needs its ticket first writes the whole
@@ -8,7 +8,6 @@
 //! meanwhile share the next sync.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -16,10 +15,10 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use crate::domain::{Day, LocalTime, Ticker};
+use crate::domain::{LocalTime, Ticker};
 
-use super::file::DayFile;
 use super::names::Names;
+use super::volume::{Shelf, Volume, VolumeId};
 
 /// What a reservation survives before its message leaves (P3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -55,12 +54,17 @@ pub trait CommitObserver: Send + Sync + std::fmt::Debug {
 /// The journal; shared by all sessions.
 #[derive(Debug)]
 pub struct Journal {
-    durability: Durability,
-    folder: PathBuf,
+    shelf: Shelf,
     ticker: Ticker,
     pending: Mutex<Pending>,
     wanted: Condvar,
-    file: Mutex<DayFile>,
+    file: Mutex<Active>,
+    /// Tomorrow's first volume, laid out before midnight.
+    tomorrow: Mutex<Option<Volume>>,
+    /// Volumes of days that are over; the keeper folds and closes them.
+    retired: Mutex<Vec<Volume>>,
+    /// The folded volume that takes the next turn; the keeper's own.
+    resting: Mutex<Option<Volume>>,
     finished: watch::Sender<u64>,
     failures: Mutex<VecDeque<u64>>,
     trusted: AtomicBool,
@@ -68,6 +72,15 @@ pub struct Journal {
     sharing: AtomicU64,
     size: AtomicU64,
     observer: Arc<dyn CommitObserver>,
+}
+
+/// The volume that is written.
+#[derive(Debug)]
+struct Active {
+    volume: Volume,
+    /// Number of the next row.
+    next_row: i64,
+    names: Names,
 }
 
 #[derive(Debug)]
@@ -88,20 +101,19 @@ const FAILURES_KEPT: usize = 4096;
 const SHARING_MEMORY: u64 = 32;
 
 impl Journal {
-    /// Opens today's file in the folder. `next_id` is the first id not used by any earlier record.
-    pub fn open(
-        folder: &Path,
-        durability: Durability,
+    /// Opens today's volume. `next_id` and `next_row` are the first that no earlier record has.
+    pub(super) fn open(
+        shelf: Shelf,
         ticker: Ticker,
         names: &Names,
         next_id: u64,
+        next_row: i64,
         observer: Arc<dyn CommitObserver>,
     ) -> rusqlite::Result<Arc<Self>> {
         let day = LocalTime::of(ticker.tick().wall).day;
-        let file = DayFile::open(folder, day, durability, names)?;
+        let volume = shelf.open(VolumeId::first(day), names)?;
         let journal = Arc::new(Self {
-            durability,
-            folder: folder.to_owned(),
+            shelf,
             ticker,
             pending: Mutex::new(Pending {
                 records: Vec::new(),
@@ -113,7 +125,10 @@ impl Journal {
                 closed: false,
             }),
             wanted: Condvar::new(),
-            file: Mutex::new(file),
+            file: Mutex::new(Active { volume, next_row, names: names.clone() }),
+            tomorrow: Mutex::new(None),
+            retired: Mutex::new(Vec::new()),
+            resting: Mutex::new(None),
             finished: watch::Sender::new(0),
             failures: Mutex::new(VecDeque::new()),
             trusted: AtomicBool::new(true),
@@ -157,7 +172,7 @@ impl Journal {
 
     /// Waits until what was appended under the ticket is durable.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), NotDurable> {
-        match self.durability {
+        match self.shelf.durability {
             Durability::Process => {
                 // Sessions that are ready to append get their turn first, and share the commit. A turn costs a
                 // look at the sockets, so it is given while commits are shared, and now and then to find out.
@@ -227,14 +242,24 @@ impl Journal {
         self.sharing.store(if shared { SHARING_MEMORY } else { left.saturating_sub(1) }, Ordering::Relaxed);
     }
 
-    fn write(&self, file: &mut DayFile, first_id: u64, records: &[u8]) -> rusqlite::Result<()> {
+    fn write(&self, file: &mut Active, first_id: u64, records: &[u8]) -> rusqlite::Result<()> {
         let now = self.ticker.tick().wall;
         let day = LocalTime::of(now).day;
-        if day > file.day() {
-            *file = file.next(&self.folder, day, self.durability)?;
+        if day > file.volume.id().day {
+            let prepared = self.tomorrow.lock().take().filter(|volume| volume.id().day == day);
+            let next = match prepared {
+                Some(volume) => volume,
+                None => self.shelf.open(VolumeId::first(day), &file.names)?,
+            };
+            self.retired.lock().push(std::mem::replace(&mut file.volume, next));
+        }
+        if !file.volume.knows(&file.names) {
+            file.volume.write_names(&file.names)?;
         }
         self.size.fetch_add(records.len() as u64, Ordering::Relaxed);
-        file.insert(first_id, now, records)
+        file.volume.insert(file.next_row, first_id, now, records)?;
+        file.next_row += 1;
+        Ok(())
     }
 
     /// Settlements of a commit that failed go into the next one: their messages are out.
@@ -272,13 +297,51 @@ impl Journal {
 
     /// Gives names to accounts and units that have none yet.
     pub fn write_names(&self, names: &Names) -> rusqlite::Result<()> {
-        self.file.lock().write_names(names)
+        let mut file = self.file.lock();
+        file.volume.write_names(names)?;
+        file.names = names.clone();
+        Ok(())
     }
 
-    /// Lays out the next day's file, so that the first commit after midnight need not.
-    pub fn prepare(&self, day: Day) -> rusqlite::Result<()> {
-        let names = self.file.lock().names().clone();
-        DayFile::open(&self.folder, day, self.durability, &names).map(|_| ())
+    /// Once a second, away from the path of the messages: folds what is no longer written, lets the
+    /// volumes take turns when the log has grown, and lays out tomorrow's before midnight.
+    /// What fails here is tried again; a log only grows meanwhile.
+    pub(super) fn keep(&self, now: LocalTime) -> rusqlite::Result<()> {
+        for volume in std::mem::take(&mut *self.retired.lock()) {
+            volume.fold()?;
+        }
+        let mut tomorrow = self.tomorrow.lock();
+        if now.second > 86_400 - 600 && tomorrow.as_ref().is_none_or(|volume| volume.id().day != now.day.next()) {
+            let names = self.file.lock().names.clone();
+            *tomorrow = Some(self.shelf.open(VolumeId::first(now.day.next()), &names)?);
+        }
+        drop(tomorrow);
+        self.take_turns()
+    }
+
+    fn take_turns(&self) -> rusqlite::Result<()> {
+        let mut resting = self.resting.lock();
+        let (id, names) = {
+            let file = self.file.lock();
+            if file.volume.log_size() < self.shelf.log_size_max {
+                return Ok(());
+            }
+            (file.volume.id().other(), file.names.clone())
+        };
+        let rested = resting.take().filter(|volume| volume.id() == id);
+        let mut next = rested.map_or_else(|| self.shelf.open(id, &names), Ok)?;
+        if !next.knows(&names) {
+            next.write_names(&names)?;
+        }
+        let mut file = self.file.lock();
+        if file.volume.id() != id.other() {
+            return Ok(()); // midnight has come between
+        }
+        let full = std::mem::replace(&mut file.volume, next);
+        drop(file);
+        let folded = full.fold();
+        *resting = Some(full);
+        folded
     }
 
     /// Writes an empty row after a failure, so that a ledger that works again says so before somebody sends.
@@ -291,12 +354,6 @@ impl Journal {
             Ok(()) => self.observer.committed(std::time::Duration::ZERO, 0),
             Err(error) => self.observer.failed(&error),
         }
-    }
-
-    /// Lets the write-ahead log begin anew. Under unbroken load a checkpoint beside the writers
-    /// never reaches its end, so its last pages are copied while none of them writes.
-    pub fn restart_log(&self) -> rusqlite::Result<()> {
-        self.file.lock().fold()
     }
 
     /// Whether the last commit succeeded.
@@ -313,5 +370,86 @@ impl Journal {
     pub fn close(&self) {
         self.pending.lock().closed = true;
         self.wanted.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::RealDisk;
+    use super::super::volume::ReadError;
+    use super::*;
+    use crate::domain::{Clock, Day, Moment};
+
+    #[derive(Debug)]
+    struct Unwatched;
+
+    impl CommitObserver for Unwatched {
+        fn committed(&self, _: std::time::Duration, _: u64) {}
+        fn failed(&self, _: &rusqlite::Error) {}
+    }
+
+    const NOON: &str = "2026-11-24T12:00:00+08:00";
+
+    fn shelf(folder: &std::path::Path) -> Shelf {
+        let (folder, disk) = (folder.to_owned(), Arc::new(RealDisk));
+        Shelf { folder, durability: Durability::Process, disk, log_size_max: 16 * 1024 }
+    }
+
+    /// A folder in which forty rows were written while the volumes took turns.
+    fn written() -> (tempfile::TempDir, Day) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let noon = Moment::parse(NOON).expect("valid");
+        let mut names = Names::default();
+        names.account("first");
+        let ticker = Ticker::new(Clock::starting_at(noon));
+        let journal = Journal::open(shelf(folder.path()), ticker, &names, 1, 1, Arc::new(Unwatched)).expect("opened");
+        for row in 1..=40 {
+            journal.append(&mut vec![row; 2000], 1);
+            journal.commit_pending(None);
+            journal.keep(LocalTime::of(noon)).expect("kept");
+            if row == 20 {
+                names.account("second");
+                journal.write_names(&names).expect("written");
+            }
+        }
+        (folder, LocalTime::of(noon).day)
+    }
+
+    /// Number, first id and first octet of every row, and the names.
+    type Read = (Vec<(i64, u64, u8)>, Names);
+
+    fn read(folder: &std::path::Path, day: Day) -> Result<Read, ReadError> {
+        let (mut names, mut rows) = (Names::default(), Vec::new());
+        let volumes = VolumeId::all(folder).expect("readable");
+        shelf(folder).read(day, &volumes, &mut names, |row| {
+            rows.push((row.number, row.first_id, row.records[0]));
+            Ok(())
+        })?;
+        Ok((rows, names))
+    }
+
+    #[test]
+    fn volumes_take_turns_and_are_read_in_the_order_of_the_commits() {
+        let (folder, day) = written();
+        let volumes = VolumeId::all(folder.path()).expect("readable");
+        assert_eq!(volumes, [VolumeId::first(day), VolumeId::first(day).other()]);
+        for volume in volumes {
+            let one = read_only(folder.path(), volume);
+            assert!((4..=36).contains(&one), "{volume:?} holds {one} rows");
+        }
+        let (rows, names) = read(folder.path(), day).expect("read");
+        let expected: Vec<_> = (1..=40).map(|row| (i64::from(row), u64::from(row), row)).collect();
+        assert_eq!(rows, expected);
+        assert_eq!(names.len(), 2);
+    }
+
+    fn read_only(folder: &std::path::Path, volume: VolumeId) -> usize {
+        let (mut names, mut rows) = (Names::default(), 0);
+        let counted = shelf(folder).read(volume.day, &[volume], &mut names, |_| {
+            rows += 1;
+            Ok(())
+        });
+        counted.expect("read");
+        rows
     }
 }

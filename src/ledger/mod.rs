@@ -13,7 +13,7 @@
 //! other's slots: each must own its accounts *and* its subscribers.
 
 pub mod book;
-mod file;
+pub mod disk;
 mod group;
 pub mod journal;
 mod lock;
@@ -23,6 +23,7 @@ mod record;
 mod recovery;
 mod reserve;
 mod slot;
+mod volume;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,22 +38,23 @@ use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
 pub use self::book::{Book, Side};
-pub use self::file::ReadError;
 pub use self::journal::{CommitObserver, Durability, Journal, NotDurable};
 pub use self::lock::LockError;
 pub use self::names::Names;
 pub use self::record::Settled;
 pub use self::recovery::Recovered;
 pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
+pub use self::volume::ReadError;
 
-use self::file::DayFile;
+use self::disk::Disk;
 use self::lock::FolderLock;
 use self::parts::Parts;
 use self::record::Taken;
 use self::reserve::Spreads;
+use self::volume::Shelf;
 
-/// Pages of 4 KiB after which the write-ahead log begins anew.
-const LOG_PAGES_MAX: i64 = 8192;
+/// Octets of a write-ahead log after which the journal's volumes take turns.
+const LOG_SIZE_MAX: u64 = 32 * 1024 * 1024;
 
 /// Where the ledger is and what it promises.
 #[derive(Clone, Debug)]
@@ -61,12 +63,25 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// What a reservation survives before its message leaves.
     pub durability: Durability,
+    /// What stands before its disk; [`disk::RealDisk`] in service.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl LedgerSettings {
+    /// A ledger on the disk as it is.
+    pub fn new(path: PathBuf, durability: Durability) -> Self {
+        Self { path, durability, disk: Arc::new(disk::RealDisk) }
+    }
+
+    fn shelf(self) -> Shelf {
+        let Self { path, durability, disk } = self;
+        Shelf { folder: path, durability, disk, log_size_max: LOG_SIZE_MAX }
+    }
 }
 
 /// The ledger of one gateway.
 #[derive(Debug)]
 pub struct Ledger {
-    settings: LedgerSettings,
     ticker: Ticker,
     days: ArcSwap<Vec<(Day, Arc<Book>)>>,
     spreads: Spreads,
@@ -123,18 +138,12 @@ impl Ledger {
     ) -> Result<(Arc<Self>, Recovered), OpenError> {
         let lock = FolderLock::take(&settings.path)?;
         let tick = ticker.tick();
-        let mut replay = recovery::replay(&settings.path, switches, tick)?;
-        let journal = Journal::open(
-            &settings.path,
-            settings.durability,
-            ticker.clone(),
-            &replay.names,
-            replay.next_id,
-            observer,
-        )?;
+        let shelf = settings.shelf();
+        let mut replay = recovery::replay(&shelf, switches, tick)?;
+        let journal =
+            Journal::open(shelf, ticker.clone(), &replay.names, replay.next_id, replay.last_row + 1, observer)?;
         let (days, summary) = replay.finish(&journal, switches);
         let ledger = Arc::new(Self {
-            settings,
             ticker,
             days: ArcSwap::from_pointee(days),
             spreads: replay.spreads,
@@ -348,9 +357,6 @@ impl Ledger {
         self.turn_day(now.day);
         if now.second > 86_400 - 600 {
             self.turn_day(now.day.next());
-            if !DayFile::path(&self.settings.path, now.day.next()).exists() {
-                let _ = self.journal.prepare(now.day.next()); // if not now, the first commit of the day does it
-            }
         }
         let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
         let before = self.days.load_full(); // dropped here and not by a session that happens to look
@@ -364,11 +370,7 @@ impl Ledger {
         if !self.journal.is_trusted() {
             self.journal.probe();
         }
-        // A checkpoint that cannot run now runs next second; the log only grows meanwhile.
-        let log_pages = DayFile::checkpoint(&self.settings.path, now.day).unwrap_or_default();
-        if log_pages > LOG_PAGES_MAX {
-            let _ = self.journal.restart_log();
-        }
+        let _ = self.journal.keep(now); // tried again next second
         drop(before);
     }
 }

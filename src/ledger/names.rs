@@ -38,6 +38,16 @@ impl Names {
         self.by_name.insert(name, id);
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// Number and name.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
         self.by_name.iter().map(|(name, id)| (*id, name.as_str()))

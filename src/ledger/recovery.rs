@@ -2,7 +2,6 @@
 //! process ended becomes an unknown outcome.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +9,12 @@ use crate::domain::{Day, LocalTime, Tick};
 use crate::policy::switches::{Switches, UnknownOutcome};
 
 use super::book::Book;
-use super::file::{DayFile, ReadError, Row};
 use super::journal::Journal;
 use super::names::Names;
 use super::parts::{PartOf, Parts};
 use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
+use super::volume::{ReadError, Row, Shelf, VolumeId};
 
 /// What a start found.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +51,12 @@ pub(super) struct Replay<'a> {
     pub(super) unknown: HashMap<u64, Taken>,
     pub(super) names: Names,
     pub(super) next_id: u64,
+    /// Number of the last row read; 0 before the first.
+    pub(super) last_row: i64,
 }
 
 /// Reads the files whose reservations can still matter.
-pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
+pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
     let today = LocalTime::of(tick.wall).day;
     let mut replay = Replay {
         switches,
@@ -71,13 +72,16 @@ pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> R
         unknown: HashMap::new(),
         names: Names::default(),
         next_id: 1,
+        last_row: 0,
     };
     // A message scheduled ahead was journalled that many days before its own day.
     let reach = switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1;
-    for day in DayFile::days(folder)? {
+    let volumes = VolumeId::all(&shelf.folder)?;
+    for volumes in volumes.chunk_by(|one, next| one.day == next.day) {
+        let day = volumes[0].day;
         if day.number() + reach >= today.number() {
             let mut names = std::mem::take(&mut replay.names);
-            DayFile::read(folder, day, &mut names, |row| replay.row(day, &row))?;
+            shelf.read(day, volumes, &mut names, |row| replay.row(day, &row))?;
             replay.names = names;
         }
     }
@@ -86,9 +90,13 @@ pub(super) fn replay<'a>(folder: &Path, switches: &'a Switches, tick: Tick) -> R
 
 impl Replay<'_> {
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
+        if self.last_row != 0 && row.number != self.last_row + 1 {
+            return Err(ReadError::Missing { day, after: self.last_row, next: row.number });
+        }
+        self.last_row = row.number;
         let mut id = row.first_id;
         for record in read_row(&row.records) {
-            match record.map_err(|_| ReadError::Corrupt { day, row: row.first_id.cast_signed() })? {
+            match record.map_err(|_| ReadError::Corrupt { day, row: row.number })? {
                 Record::Reserved(taken) => {
                     self.reserved(id, taken, row);
                     id += 1;

@@ -117,22 +117,12 @@ async fn the_window_of_a_segment_survives_a_restart() {
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&format!("{segment}0002"))).await.0, "spread");
 }
 
-/// The only journal file of a stand.
-fn journal(stand: &Stand) -> rusqlite::Connection {
-    let files = std::fs::read_dir(stand.ledger_folder()).expect("there").map(|entry| entry.expect("an entry").path());
-    let file = files.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "sqlite")).expect("a journal");
-    let connection = rusqlite::Connection::open(file).expect("opened");
-    connection.busy_timeout(Duration::from_secs(5)).expect("set");
-    connection
-}
-
 #[tokio::test]
 async fn a_ledger_that_cannot_be_written_stops_submissions_only_and_comes_back_by_itself() {
     let stand = Stand::open().await;
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
-    let outside = journal(&stand);
-    outside.execute_batch("ALTER TABLE batch RENAME TO elsewhere").expect("renamed");
+    stand.disk.fails(true);
     for _ in 0..3 {
         let (found, answer) = verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await;
         assert_eq!((found.as_str(), answer.status), ("ledger_unavailable", 0x08));
@@ -140,7 +130,7 @@ async fn a_ledger_that_cannot_be_written_stops_submissions_only_and_comes_back_b
     assert_eq!(stand.metric("smsluice_ledger_trusted"), 0);
     assert!(!smsluice::admin::Health::of(stand.gateway.gateway()).ready);
     esme.enquire_link().await.expect("everything else flows");
-    outside.execute_batch("ALTER TABLE elsewhere RENAME TO batch").expect("renamed");
+    stand.disk.fails(false);
     for _ in 0..60 {
         if smsluice::admin::Health::of(stand.gateway.gateway()).ready {
             break;
@@ -161,15 +151,14 @@ async fn a_settlement_outlives_a_commit_that_failed() {
         behaviour.latency = Latency::fixed(Duration::from_millis(300));
     });
     let mut esme = stand.bind("hefei").await;
-    let outside = journal(&stand);
     esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    outside.execute_batch("ALTER TABLE batch RENAME TO elsewhere").expect("renamed");
+    stand.disk.fails(true);
     esme.next_pdu().await.expect("the SMSC's refusal");
     tokio::time::sleep(Duration::from_millis(300)).await; // the release could not be written meanwhile
-    outside.execute_batch("ALTER TABLE elsewhere RENAME TO batch").expect("renamed");
+    stand.disk.fails(false);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    drop((esme, outside));
+    drop(esme);
     let stand = stand.restart().await;
     assert_eq!(stand.gateway.recovered.unknown, 0);
     stand.smsc.change(|behaviour| behaviour.errors.clear());

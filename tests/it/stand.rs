@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use smsluice::app::{Plan, Running};
 use smsluice::domain::{Clock, Moment};
+use smsluice::ledger::disk::{Act, Disk};
 use smsluice::policy::Reason;
 use smsluice::sim::esme::{Answer, Esme, EsmeError};
 use smsluice::sim::smsc::{Behaviour, Smsc, SmscSettings};
@@ -51,8 +52,27 @@ impl Default for Setup {
 pub(crate) struct Stand {
     pub(crate) smsc: Smsc,
     pub(crate) gateway: Running,
+    /// Under the ledger.
+    pub(crate) disk: Arc<SickDisk>,
     clock: Arc<AtomicI64>,
     folder: tempfile::TempDir,
+}
+
+/// A disk that fails while it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct SickDisk(AtomicBool);
+
+impl SickDisk {
+    pub(crate) fn fails(&self, fails: bool) {
+        self.0.store(fails, Ordering::SeqCst);
+    }
+}
+
+impl Disk for SickDisk {
+    fn consent(&self, _: Act) -> rusqlite::Result<()> {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        if self.0.load(Ordering::SeqCst) { Err(rusqlite::Error::SqliteFailure(full, None)) } else { Ok(()) }
+    }
 }
 
 impl Stand {
@@ -68,8 +88,9 @@ impl Stand {
         };
         let smsc = Smsc::bind(settings).await.expect("the SMSC listens");
         let ledger = setup.folder.clone().unwrap_or_else(|| folder.path().join("data"));
-        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, setup.change).await;
-        Self { smsc, gateway, clock, folder }
+        let disk = Arc::<SickDisk>::default();
+        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, &disk, setup.change).await;
+        Self { smsc, gateway, disk, clock, folder }
     }
 
     /// The reference policy at an open hour.
@@ -116,11 +137,11 @@ impl Stand {
 
     /// Stops the gateway and starts another on the same ledger and SMSC.
     pub(crate) async fn restart(self) -> Self {
-        let Self { smsc, gateway, clock, folder } = self;
+        let Self { smsc, gateway, disk, clock, folder } = self;
         gateway.stop().await;
         let ledger = folder.path().join("data");
-        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, |_| {}).await;
-        Self { smsc, gateway, clock, folder }
+        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, &disk, |_| {}).await;
+        Self { smsc, gateway, disk, clock, folder }
     }
 
     pub(crate) fn ledger_folder(&self) -> PathBuf {
@@ -162,6 +183,7 @@ async fn start(
     clock: &Arc<AtomicI64>,
     smsc: SocketAddr,
     ledger: &Path,
+    disk: &Arc<SickDisk>,
     change: fn(&mut Plan),
 ) -> Running {
     let clock = Clock::Manual(Arc::clone(clock));
@@ -172,6 +194,7 @@ async fn start(
     plan.admin = ([127, 0, 0, 1], 0).into();
     plan.proxy.smsc = vec![smsc.to_string()];
     plan.ledger.path = ledger.to_owned();
+    plan.ledger.disk = Arc::<SickDisk>::clone(disk);
     plan.proxy.inactivity_timeout = Duration::from_secs(u64::from(u32::MAX)); // tests move the clock by years
     change(&mut plan);
     Running::start(plan).await.expect("the gateway starts")

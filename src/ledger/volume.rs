@@ -1,0 +1,313 @@
+//! One file of the journal. Two volumes of a day take turns: while one is
+//! written, the other's write-ahead log is folded into its file. Old days are
+//! removed by removing files.
+
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use crate::domain::{Day, Moment};
+
+use super::disk::{Act, Disk};
+use super::journal::Durability;
+use super::names::Names;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    INSERT OR IGNORE INTO meta VALUES ('format', '2');
+    CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS batch (
+        row INTEGER PRIMARY KEY,      -- order of the commits, counted on from file to file
+        first_id INTEGER NOT NULL,    -- id of the row's first reservation
+        at_ms INTEGER NOT NULL,       -- when, milliseconds since 1970 UTC
+        crc INTEGER NOT NULL,         -- CRC-32 of the records
+        records BLOB NOT NULL
+    );";
+
+/// The layout of the files that this version writes and reads.
+const FORMAT: &str = "2";
+/// A commit writes whole pages, so small ones make a small commit cheap.
+const PAGE_SIZE: u32 = 1024;
+
+/// Which file: a day, and which of the day's volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct VolumeId {
+    pub(super) day: Day,
+    pub(super) number: u8,
+}
+
+/// How a volume is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    pub(super) folder: PathBuf,
+    pub(super) durability: Durability,
+    pub(super) disk: Arc<dyn Disk>,
+    /// Octets of a write-ahead log after which the volumes take turns.
+    pub(super) log_size_max: u64,
+}
+
+/// A file open for writing. No other connection can open it meanwhile: without locks between
+/// processes and a shared index of the log, a commit is two writes to the log and nothing else.
+#[derive(Debug)]
+pub(super) struct Volume {
+    id: VolumeId,
+    connection: Connection,
+    names: usize,
+    log: PathBuf,
+    disk: Arc<dyn Disk>,
+}
+
+/// One row as read back.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its place in the order of the commits.
+    pub number: i64,
+    /// Id of the first reservation.
+    pub first_id: u64,
+    /// When it was committed.
+    pub at: Moment,
+    /// The packed records.
+    pub records: Vec<u8>,
+}
+
+impl VolumeId {
+    /// A day's first volume.
+    pub(super) const fn first(day: Day) -> Self {
+        Self { day, number: 1 }
+    }
+
+    /// The one that takes turns with this one.
+    pub(super) const fn other(self) -> Self {
+        Self { day: self.day, number: 3 - self.number }
+    }
+
+    /// Where it lies.
+    pub(super) fn path(self, folder: &Path) -> PathBuf {
+        let Self { day, number } = self;
+        folder.join(if number == 1 {
+            format!("journal-{day}.sqlite")
+        } else {
+            format!("journal-{day}.{number}.sqlite")
+        })
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("journal-")?.strip_suffix(".sqlite")?;
+        let (day, number) = match name.split_once('.') {
+            None => (name, 1),
+            Some((day, "2")) => (day, 2),
+            Some(_) => return None,
+        };
+        Some(Self { day: Day::parse(day)?, number })
+    }
+
+    /// The volumes in a folder, in order.
+    pub(super) fn all(folder: &Path) -> std::io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            all.extend(entry?.file_name().to_str().and_then(Self::parse));
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+}
+
+impl Shelf {
+    /// Opens a volume for writing and creates it if need be.
+    pub(super) fn open(&self, id: VolumeId, names: &Names) -> rusqlite::Result<Volume> {
+        self.disk.consent(Act::Open)?;
+        let path = id.path(&self.folder);
+        let connection = Connection::open(&path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL syncs the log with every commit; NORMAL leaves that to the operating system and still never tears a file.
+        let synchronous = match self.durability {
+            Durability::Power => "FULL",
+            Durability::Process => "NORMAL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?; // done beside the path of the messages
+        connection.execute_batch(SCHEMA)?;
+        let log = path.with_extension("sqlite-wal");
+        let mut volume = Volume { id, connection, names: 0, log, disk: Arc::clone(&self.disk) };
+        volume.write_names(names)?;
+        Ok(volume)
+    }
+
+    /// Reads a day's volumes in the order of the commits.
+    pub(super) fn read(
+        &self,
+        day: Day,
+        numbers: &[VolumeId],
+        names: &mut Names,
+        mut each: impl FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut connections = Vec::new();
+        for id in numbers {
+            let connection = Connection::open(id.path(&self.folder))?;
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?; // no shared index is made for a moment's reading
+            read_names(&connection, day, names)?;
+            connections.push(connection);
+        }
+        let mut selects = connections
+            .iter()
+            .map(|connection| connection.prepare("SELECT row, first_id, at_ms, crc, records FROM batch ORDER BY row"))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut streams = Vec::new();
+        for select in &mut selects {
+            streams.push(select.query_map([], |row| read_row(day, row))?.peekable());
+        }
+        while let Some(stream) = earliest(&mut streams) {
+            let Some(row) = stream.next() else { break };
+            each(row??)?;
+        }
+        Ok(())
+    }
+}
+
+/// The stream whose next row was committed first; one that fails comes first, so that it is heard.
+fn earliest<I>(streams: &mut [Peekable<I>]) -> Option<&mut Peekable<I>>
+where
+    I: Iterator<Item = rusqlite::Result<Result<Row, ReadError>>>,
+{
+    let next = |stream: &mut Peekable<I>| match stream.peek() {
+        Some(Ok(Ok(row))) => Some(row.number),
+        Some(_) => Some(i64::MIN),
+        None => None,
+    };
+    let (_, index) = (0..streams.len()).filter_map(|index| Some((next(&mut streams[index])?, index))).min()?;
+    streams.get_mut(index)
+}
+
+fn read_row(day: Day, row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, ReadError>> {
+    let records: Vec<u8> = row.get(4)?;
+    let (number, first_id, at_ms, crc): (i64, i64, i64, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    if crc32fast::hash(&records) != crc {
+        return Ok(Err(ReadError::Corrupt { day, row: number }));
+    }
+    Ok(Ok(Row { number, first_id: first_id.cast_unsigned(), at: Moment::from_ms(at_ms), records }))
+}
+
+fn read_names(connection: &Connection, day: Day, names: &mut Names) -> Result<(), ReadError> {
+    // A process that ended while it laid the file out has left one without a table, and nothing in it.
+    if !connection.table_exists(None, "batch")? {
+        connection.execute_batch(SCHEMA)?;
+    }
+    let format: String = connection.query_row("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0))?;
+    if format != FORMAT {
+        return Err(ReadError::Format { day, format });
+    }
+    let mut select = connection.prepare("SELECT id, name FROM names")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        names.restore(row.get(0)?, row.get(1)?);
+    }
+    Ok(())
+}
+
+impl Volume {
+    /// Which it is.
+    pub(super) const fn id(&self) -> VolumeId {
+        self.id
+    }
+
+    /// Whether it holds every one of these names. Names are only ever added.
+    pub(super) fn knows(&self, names: &Names) -> bool {
+        self.names >= names.len()
+    }
+
+    /// Appends one row; durable as configured when it returns.
+    pub(super) fn insert(&mut self, number: i64, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
+        self.disk.consent(Act::Write)?;
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)")?;
+        let crc = crc32fast::hash(records);
+        insert.execute(params![number, first_id.cast_signed(), at.ms(), crc, records])?;
+        Ok(())
+    }
+
+    /// Writes names that the file does not have.
+    pub(super) fn write_names(&mut self, names: &Names) -> rusqlite::Result<()> {
+        self.disk.consent(Act::Write)?;
+        let all = self.connection.unchecked_transaction()?; // one sync for all of them
+        let mut insert = all.prepare_cached("INSERT OR IGNORE INTO names (id, name) VALUES (?, ?)")?;
+        for (id, name) in names.iter() {
+            insert.execute(params![id, name])?;
+        }
+        drop(insert);
+        all.commit()?;
+        self.names = names.len();
+        Ok(())
+    }
+
+    /// Octets of its write-ahead log.
+    pub(super) fn log_size(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// Copies its write-ahead log into the file; what is written next goes to the log's begin.
+    pub(super) fn fold(&self) -> rusqlite::Result<()> {
+        self.disk.consent(Act::Fold)?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+}
+
+/// Why the journal cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// SQLite says so.
+    #[error("the journal cannot be read: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The folder cannot be read.
+    #[error("the ledger's folder cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// A row is not what was written.
+    #[error("row {row} of the journal of {day} is damaged: its checksum or its records are wrong")]
+    Corrupt {
+        /// The file's day.
+        day: Day,
+        /// The row.
+        row: i64,
+    },
+    /// Rows that were written are not there.
+    #[error("rows {from} to {to} of the journal are missing before row {next} of {day}", from = .after + 1, to = .next - 1)]
+    Missing {
+        /// The day of the row that was found.
+        day: Day,
+        /// The last row before the gap.
+        after: i64,
+        /// The row that was found.
+        next: i64,
+    },
+    /// Another version wrote the file.
+    #[error("the journal of {day} has format {format}, this version reads format {FORMAT}")]
+    Format {
+        /// The file's day.
+        day: Day,
+        /// What it says it is.
+        format: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_read_as_they_are_written() {
+        let day = Day::parse("2026-11-24").expect("valid");
+        for id in [VolumeId::first(day), VolumeId::first(day).other()] {
+            let path = id.path(Path::new(""));
+            assert_eq!(path.to_str().and_then(VolumeId::parse), Some(id), "{path:?}");
+            assert_eq!(id.other().other(), id);
+        }
+        for name in ["journal-2026-11-24.3.sqlite", "journal-2026-11-24.sqlite-wal", "journal-x.sqlite", "lock"] {
+            assert_eq!(VolumeId::parse(name), None, "{name}");
+        }
+    }
+}
