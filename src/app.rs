@@ -109,6 +109,7 @@ impl Running {
         let observer = Arc::clone(&metrics);
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
         ledger.start().map_err(StartError::Thread)?;
+        metrics.ledger_owner.set(1);
         let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         let gateway = Gateway::new(site, Arc::clone(&ledger), metrics, ticker);

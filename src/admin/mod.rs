@@ -1,5 +1,6 @@
 //! Floor 4: what operations see: `/livez`, `/readyz`, `/metrics`.
 
+mod gauges;
 mod health;
 
 use std::net::SocketAddr;
@@ -12,8 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::domain::LocalTime;
-use crate::ledger::Side;
 use crate::proxy::Gateway;
 
 pub use health::Health;
@@ -54,31 +53,6 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    refresh(&gateway);
+    gauges::refresh(&gateway).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], gateway.metrics().render()).into_response()
-}
-
-/// Sets the gauges that are read rather than counted.
-fn refresh(gateway: &Gateway) {
-    let metrics = gateway.metrics();
-    let health = Health::of(gateway);
-    for (component, state) in &health.components {
-        metrics.ready.with_label_values(&[*component]).set(i64::from(state.ok));
-    }
-    let ledger = gateway.ledger();
-    let today = LocalTime::of(gateway.now()).day;
-    let book = ledger.book(today);
-    let (reserved, unknown) = (ledger.reserved(), ledger.unknown() as u64);
-    let used = book.as_ref().map_or(0, |book| book.rows()).saturating_sub(reserved + unknown);
-    for (state, rows) in [("used", used), ("reserved", reserved), ("unknown", unknown)] {
-        metrics.ledger_rows.with_label_values(&[state]).set(rows as i64);
-    }
-    let site = gateway.site();
-    for sender in &site.senders {
-        // An account with a lower limit of its own is measured by it.
-        let own = sender.account.daily_users.map(|_| sender.scopes.account);
-        let scope = own.unwrap_or_else(|| sender.quota_scope(&site.rules.switches));
-        let counted = book.as_ref().map_or(0, |book| book.counted(Side::Real, scope));
-        sender.metrics.quota_used.set(i64::from(counted));
-    }
 }

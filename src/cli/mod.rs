@@ -7,6 +7,7 @@ pub mod load;
 mod peers;
 pub mod serve;
 pub mod smsc;
+mod supervisor;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,9 @@ use crate::config::Configuration;
 use crate::config::settings::{LogFormat, LogSettings};
 use crate::domain::{Clock, Moment};
 use crate::ledger::OpenError;
+use crate::record::process;
+
+use super::supervisor::Supervised;
 
 /// Exit code for a configuration that does not validate; a service manager must not restart on it.
 const BAD_CONFIGURATION: u8 = 78;
@@ -68,6 +71,7 @@ pub fn run(args: &Args) -> ExitCode {
         }
     };
     start_log(&configuration.settings.log);
+    process::count_panics();
     for warning in &configuration.warnings {
         tracing::warn!(event = "config_warning", "{warning}");
     }
@@ -97,25 +101,30 @@ async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
         "ledger replayed"
     );
     tracing::info!(event = "ready", smpp = %running.smpp, admin = %running.admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    let supervised = Supervised::ready(running.gateway());
     stop_signal().await;
+    Supervised::stopping();
     tracing::info!(event = "stop", "stopping: waiting for what is in flight");
     running.stop().await;
+    drop(supervised);
     tracing::info!(event = "stopped", "stopped");
     ExitCode::SUCCESS
 }
 
 fn start_log(settings: &LogSettings) {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    use tracing_subscriber::{EnvFilter, Layer as _};
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first log.
-    let _ = match settings.format {
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Text => log.with_target(false).try_init(),
+    let log = match settings.format {
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+        LogFormat::Text => log.with_target(false).boxed(),
     };
+    // A second start in one process (tests) keeps the first log.
+    let _ = tracing_subscriber::registry().with(filter).with(process::CountEvents).with(log).try_init();
 }
 
 async fn stop_signal() {

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod clock;
 pub mod day;
+pub mod invariant;
 pub mod msisdn;
 pub mod source;
 pub mod tick;
@@ -11,6 +12,7 @@ pub mod tick;
 pub use account::{AccountClass, AccountId};
 pub use clock::{Clock, Moment};
 pub use day::{Day, LocalTime};
+pub use invariant::Invariant;
 pub use msisdn::{Msisdn, Segment};
 pub use source::SourcePattern;
 pub use tick::{Tick, Ticker};

@@ -45,6 +45,14 @@ impl Ticker {
         Tick { wall, steady_ms: self.anchor.ms() + (steady_ns / 1_000_000) as i64, steady_ns }
     }
 
+    /// The monotonic clock alone, nanoseconds since the process started; for what only measures.
+    pub fn steady_ns(&self) -> u64 {
+        match &self.clock {
+            Clock::Manual(_) => self.tick().steady_ns,
+            Clock::System | Clock::Shifted { .. } => self.origin.elapsed().as_nanos() as u64,
+        }
+    }
+
     /// The latest tick's monotonic nanoseconds, without asking the machine.
     pub fn latest_ns(&self) -> u64 {
         self.latest_ns.load(Ordering::Relaxed)

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
+use crate::domain::Invariant;
+
 use super::slot::SlotKey;
 
 /// Shards of the slot map: small tables grow without a stall that a message would feel.
@@ -57,8 +59,9 @@ impl Book {
 
     /// Counts one less for a scope.
     pub(super) fn count_down(&self, side: Side, scope: u16) {
-        let _ =
+        let counted =
             self.counter(side, scope).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+        Invariant::Quota.holds(counted.is_ok());
     }
 
     /// Subscribers counted for a scope.
@@ -127,7 +130,10 @@ pub(super) fn one_more(map: &Slots, key: SlotKey) -> u8 {
 /// One less in a map; returns the count after it. An empty slot leaves the map.
 pub(super) fn one_less(map: &Slots, key: SlotKey) -> u8 {
     match map.entry(key) {
-        Entry::Vacant(_) => 0,
+        Entry::Vacant(_) => {
+            Invariant::Slot.broken();
+            0
+        }
         Entry::Occupied(mut slot) => {
             let left = slot.get().saturating_sub(1);
             if left == 0 {

@@ -361,6 +361,11 @@ impl Journal {
         self.trusted.load(Ordering::Relaxed)
     }
 
+    /// Octets of the journal's files and their neighbours. Looks at the disk.
+    pub fn octets_on_disk(&self) -> u64 {
+        self.shelf.octets()
+    }
+
     /// Octets of records written since the start.
     pub fn written(&self) -> u64 {
         self.size.load(Ordering::Relaxed)

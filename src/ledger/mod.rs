@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{Day, LocalTime, Ticker};
+use crate::domain::{Day, Invariant, LocalTime, Ticker};
 use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
@@ -239,7 +239,7 @@ impl Ledger {
         self.give_back(reservation);
         if journalled && reservation.is_durable() {
             record::write_settled(reservation.id, Settled::Rejected(0), &mut batch.records);
-            self.reserved.fetch_sub(1, Ordering::Relaxed);
+            self.one_settled();
         }
     }
 
@@ -258,7 +258,7 @@ impl Ledger {
         if !reservation.is_durable() {
             return;
         }
-        self.reserved.fetch_sub(1, Ordering::Relaxed);
+        self.one_settled();
         record::write_settled(reservation.id, settled, &mut batch.records);
         if settled == Settled::Unknown {
             self.unknown.lock().insert(reservation.id, reservation.taken);
@@ -302,6 +302,11 @@ impl Ledger {
         self.days.load().iter().find(|(own, _)| *own == day).map(|(_, book)| Arc::clone(book))
     }
 
+    /// Slots taken for the days after a day.
+    pub fn scheduled(&self, today: Day) -> u64 {
+        self.days.load().iter().filter(|(day, _)| *day > today).map(|(_, book)| book.rows()).sum()
+    }
+
     /// Messages whose outcome is unknown.
     pub fn unknown(&self) -> usize {
         self.unknown.lock().len()
@@ -310,6 +315,11 @@ impl Ledger {
     /// Messages reserved and not settled.
     pub fn reserved(&self) -> u64 {
         self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// Octets of all the files in the ledger's folder. Looks at the disk.
+    pub fn size(&self) -> u64 {
+        self.journal.octets_on_disk()
     }
 
     /// Whether the last commit succeeded; without it nothing may be sent (P12).
@@ -322,6 +332,13 @@ impl Ledger {
         self.journal.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join(); // it ends by itself once it has written what was left
+        }
+    }
+
+    fn one_settled(&self) {
+        if self.reserved.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.reserved.store(0, Ordering::Relaxed);
+            Invariant::Reserved.broken();
         }
     }
 

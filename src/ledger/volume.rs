@@ -115,6 +115,12 @@ impl VolumeId {
 }
 
 impl Shelf {
+    /// Octets of all the files in the folder.
+    pub(super) fn octets(&self) -> u64 {
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
     /// Opens a volume for writing and creates it if need be.
     pub(super) fn open(&self, id: VolumeId, names: &Names) -> rusqlite::Result<Volume> {
         self.disk.consent(Act::Open)?;

@@ -36,7 +36,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
             let site = gateway.site();
             match Attempt::new(gateway, &site, peer, header, &frame).run().await {
                 Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind } => {
-                    if wire::write_one(&esme, &reply).await.is_err() {
+                    if say(gateway, &esme, &reply).await.is_none() {
                         sender.leave();
                         return None;
                     }
@@ -51,12 +51,13 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         from_smsc,
                     });
                 }
-                Tried::Refused(reply) => wire::write_one(&esme, &reply).await.ok()?,
+                Tried::Refused(reply) => say(gateway, &esme, &reply).await?,
             }
         } else {
             gateway.metrics.protocol_errors.with_label_values(&["esme", "not_bound"]).inc();
-            let reply = before_bind(header);
-            wire::write_one(&esme, reply.as_ref().map_or(&[][..], |octets| &octets[..])).await.ok()?;
+            if let Some(reply) = before_bind(header) {
+                say(gateway, &esme, &reply).await?;
+            }
             if header.command_id == command::UNBIND {
                 return None;
             }
@@ -67,10 +68,12 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
 
 /// The next whole PDU, taken out of the inbox.
 async fn front(gateway: &Gateway, leg: &'static str, stream: &TcpStream, inbox: &mut Inbox) -> Option<Vec<u8>> {
+    let leg_metrics = if leg == "esme" { &gateway.metrics.esme_leg } else { &gateway.metrics.smsc_leg };
     loop {
         match Cut::at(inbox.octets(), MAX_BEFORE_BIND) {
             Cut::Whole(length) => {
                 let frame = inbox.octets()[..length].to_vec();
+                leg_metrics.received(&frame);
                 inbox.consume(length);
                 return Some(frame);
             }
@@ -79,15 +82,23 @@ async fn front(gateway: &Gateway, leg: &'static str, stream: &TcpStream, inbox: 
                 gateway.metrics.protocol_errors.with_label_values(&[leg, "not_smpp"]).inc();
                 tracing::info!(event = "protocol_error", leg, length, "not SMPP; closing");
                 if leg == "esme" {
-                    let _ = wire::write_one(stream, &answer::generic_nack(0, status::ESME_RINVCMDLEN)).await;
+                    say(gateway, stream, &answer::generic_nack(0, status::ESME_RINVCMDLEN)).await;
                 }
                 return None;
             }
         }
-        if inbox.fill(stream).await.ok()? == 0 {
-            return None;
+        match inbox.fill(stream).await {
+            Ok(0) | Err(_) => return None,
+            Ok(octets) => leg_metrics.read(octets),
         }
     }
+}
+
+/// Writes one answer to the sender.
+async fn say(gateway: &Gateway, esme: &TcpStream, answer: &[u8]) -> Option<()> {
+    wire::write_one(esme, answer).await.ok()?;
+    gateway.metrics.esme_leg.sent_all(answer);
+    Some(())
 }
 
 /// Nothing but a bind before the bind.
@@ -160,6 +171,7 @@ impl<'a> Attempt<'a> {
         let patience: Duration = self.site.settings.response_timeout;
         let exchange = async {
             wire::write_one(&smsc, self.frame).await.ok()?;
+            self.gateway.metrics.smsc_leg.sent_all(self.frame);
             front(self.gateway, "smsc", &smsc, &mut from_smsc).await
         };
         let Ok(Some(reply)) = timeout(patience, exchange).await else {

@@ -29,7 +29,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
         }
         match inbox.fill(&session.smsc).await {
             Ok(0) => break End { side: "smsc", cause: "eof" },
-            Ok(_) => {}
+            Ok(octets) => gateway.metrics.smsc_leg.read(octets),
             Err(_) => break End { side: "smsc", cause: "error" },
         }
     };
@@ -59,6 +59,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
         settled.count(session);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
+    gateway.metrics.smsc_leg.received(&inbox.octets()[..consumed]);
     let Pass { mut work, released, .. } = pass;
     if released {
         let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut work.ledger)).await;
@@ -67,7 +68,10 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     if !work.runs.is_empty() && session.esme_is_there() {
         let _writing = session.esme_writer.lock().await;
         let mut slices = work.slices(inbox.octets());
-        if wire::write_all(&session.esme, &mut slices).await.is_err() {
+        let written = wire::write_all(&session.esme, &mut slices).await;
+        let taken = written.as_ref().map_or_else(|(octets, _)| *octets, |()| usize::MAX);
+        gateway.metrics.esme_leg.sent(work.octets(inbox.octets()), taken);
+        if written.is_err() {
             session.esme_is_gone(); // what the SMSC still answers is settled all the same
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{AccountId, Moment, Ticker};
+use crate::domain::{AccountId, Invariant, Moment, Ticker};
 use crate::ledger::{self, Ledger, Scopes};
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
@@ -187,7 +187,10 @@ impl Sender {
 
     /// Gives the session back.
     pub(super) fn leave(&self) {
-        self.bound.fetch_sub(1, Ordering::Relaxed);
+        if self.bound.fetch_sub(1, Ordering::Relaxed) == 0 {
+            self.bound.store(0, Ordering::Relaxed);
+            Invariant::Sessions.broken();
+        }
     }
 
     /// The ledger's number of the scope that the account's quota counts in.
@@ -236,6 +239,14 @@ impl Gateway {
     /// Sessions bound now.
     pub fn bound(&self) -> usize {
         self.sessions.lock().len()
+    }
+
+    /// When the oldest message that waits for its answer was handed over: not before this, and at most a response
+    /// timer later. `None` if none waits.
+    pub fn oldest_in_flight(&self) -> Option<Moment> {
+        let sessions: Vec<Arc<Session>> = self.sessions.lock().values().cloned().collect();
+        let oldest = sessions.iter().filter_map(|session| session.window.lock().oldest_ms()).min();
+        oldest.map(Moment::from_ms) // steady time is anchored at the wall clock
     }
 
     /// The wall clock.

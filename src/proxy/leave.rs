@@ -95,7 +95,9 @@ pub(super) async fn farewell(gateway: &Gateway, session: &Session, inbox: &mut I
         let _ = timeout_at(deadline, part_from_esme(gateway, session, inbox)).await;
     }
     let _ = timeout_at(deadline.max(Instant::now() + Duration::from_millis(100)), async {
-        wire::write_one(&session.smsc, &unbind()).await
+        if wire::write_one(&session.smsc, &unbind()).await.is_ok() {
+            gateway.metrics.smsc_leg.sent_all(&unbind());
+        }
     })
     .await;
 }
@@ -109,10 +111,11 @@ async fn part_from_esme(gateway: &Gateway, session: &Session, inbox: &mut Inbox)
     if told.await.is_err() {
         return;
     }
+    gateway.metrics.esme_leg.sent_all(&unbind());
     while uplink::batch(gateway, session, inbox).await.is_ok() {
         match inbox.fill(&session.esme).await {
             Ok(0) | Err(_) => return,
-            Ok(_) => {}
+            Ok(octets) => gateway.metrics.esme_leg.read(octets),
         }
     }
 }

@@ -160,7 +160,12 @@ impl Workspace {
 
     /// The runs as slices of the inbox.
     pub(super) fn slices<'a>(&'a self, inbox: &'a [u8]) -> Vec<IoSlice<'a>> {
-        self.runs.iter().map(|run| IoSlice::new(run.of(inbox, &self.written))).collect()
+        self.octets(inbox).map(IoSlice::new).collect()
+    }
+
+    /// The octets of the runs.
+    pub(super) fn octets<'a>(&'a self, inbox: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.runs.iter().map(|run| run.of(inbox, &self.written))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn run(gateway: std::sync::Weak<Gateway>) {
     }
 }
 
-fn look(gateway: &Gateway, settings: &ProxySettings, session: &Arc<Session>, now_ms: i64) {
+fn look(gateway: &Arc<Gateway>, settings: &ProxySettings, session: &Arc<Session>, now_ms: i64) {
     if let Some(end) = session.overdue(now_ms, settings) {
         session.abort(end);
         return;
@@ -48,12 +48,12 @@ fn look(gateway: &Gateway, settings: &ProxySettings, session: &Arc<Session>, now
     };
     if !due.is_empty() {
         gateway.ledger.note(&mut batch);
-        tokio::spawn(tell(Arc::clone(session), due));
+        tokio::spawn(tell(Arc::clone(gateway), Arc::clone(session), due));
     }
 }
 
 /// The response timer has run out: the sender is told so once (P5, P9).
-async fn tell(session: Arc<Session>, due: Vec<(u32, Flight)>) {
+async fn tell(gateway: Arc<Gateway>, session: Arc<Session>, due: Vec<(u32, Flight)>) {
     let mut answers = Vec::new();
     for (sequence, flight) in &due {
         let request = Header { length: 0, command_id: flight.command_id, status: 0, sequence: *sequence };
@@ -72,5 +72,7 @@ async fn tell(session: Arc<Session>, due: Vec<(u32, Flight)>) {
         "no answer of the SMSC in time; the messages count as sent"
     );
     let _writing = session.esme_writer.lock().await;
-    let _ = wire::write_one(&session.esme, &answers).await; // a dead link ends the session by itself
+    if wire::write_one(&session.esme, &answers).await.is_ok() {
+        gateway.metrics.esme_leg.sent_all(&answers);
+    } // a dead link ends the session by itself
 }

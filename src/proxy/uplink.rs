@@ -6,10 +6,13 @@
 //! in `downlink`). A batch is all whole PDUs that one read brought. Deciding and
 //! reserving happen for each message; waiting and writing once for the batch.
 
+use prometheus::Histogram;
+
 use crate::domain::Tick;
 use crate::ledger::Claim;
 use crate::policy::{self, Mode, Quirk, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
+use crate::record::metrics::Stages;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::HEADER;
 use crate::smpp::manage;
@@ -50,7 +53,10 @@ pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) 
                 End { side: "esme", cause: "truncated" }
             }
             Ok(0) => End { side: "esme", cause: "eof" },
-            Ok(_) => continue,
+            Ok(octets) => {
+                gateway.metrics.esme_leg.read(octets);
+                continue;
+            }
             Err(_) => End { side: "esme", cause: "error" },
         };
         return (end, inbox);
@@ -68,16 +74,22 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
         judge(gateway, session, tick, &mut work, at, frame);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
+    gateway.metrics.esme_leg.received(&inbox.octets()[..consumed]);
+    let mut laps = Laps { gateway, last_ns: tick.steady_ns, wanted: work.tally.is_begun() };
+    laps.lap(|stages| &stages.judge);
 
     durable(gateway, session, tick, &mut work, inbox.octets()).await;
+    laps.lap(|stages| &stages.ledger);
     depart(gateway, session, tick, &mut work, inbox.octets());
     let sent = forward(gateway, session, tick, &mut work, inbox.octets()).await;
+    laps.lap(|stages| &stages.forward);
     if let Some(length) = bad {
         session.out_of_step(gateway, "esme", length);
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
     session.sender.metrics.add(&mut work.tally);
-    answer(session, &work).await?;
+    answer(gateway, session, &work).await?;
+    laps.lap(|stages| &stages.answer);
     sent?;
 
     if !work.passing.is_empty() {
@@ -91,6 +103,25 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
         return Err(End { side: "esme", cause: "bad_length" });
     }
     Ok(session.site.settings.max_in_flight)
+}
+
+/// Where the time of a batch with submissions goes.
+struct Laps<'a> {
+    gateway: &'a Gateway,
+    last_ns: u64,
+    wanted: bool,
+}
+
+impl Laps<'_> {
+    /// A stage is over.
+    fn lap(&mut self, stage: impl Fn(&Stages) -> &Histogram) {
+        if self.wanted {
+            let now_ns = self.gateway.ticker.steady_ns();
+            let took = now_ns.saturating_sub(self.last_ns) as f64 / 1e9;
+            stage(&self.gateway.metrics.stages).observe(took);
+            self.last_ns = now_ns;
+        }
+    }
 }
 
 /// What becomes of one PDU: relayed, reserved, or answered here.
@@ -288,6 +319,8 @@ async fn forward(
         return Ok(());
     }
     let written = wire::write_all(&session.smsc, &mut work.slices(inbox)).await;
+    let taken = written.as_ref().map_or_else(|(octets, _)| *octets, |()| usize::MAX);
+    gateway.metrics.smsc_leg.sent(work.octets(inbox), taken);
     if let Err((written, _)) = written {
         for one in work.withdraw_from(written) {
             if session.window.lock().withdraw(one.header.sequence).is_none() {
@@ -310,12 +343,14 @@ async fn forward(
 }
 
 /// All refusals of the batch leave by this door.
-async fn answer(session: &Session, work: &Workspace) -> Result<(), End> {
+async fn answer(gateway: &Gateway, session: &Session, work: &Workspace) -> Result<(), End> {
     if work.answers.is_empty() {
         return Ok(());
     }
     let _writing = session.esme_writer.lock().await;
-    wire::write_one(&session.esme, &work.answers).await.map_err(|_| End { side: "esme", cause: "error" })
+    wire::write_one(&session.esme, &work.answers).await.map_err(|_| End { side: "esme", cause: "error" })?;
+    gateway.metrics.esme_leg.sent_all(&work.answers);
+    Ok(())
 }
 
 fn refuse(session: &Turn<'_>, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::Invariant;
 use crate::ledger::Reservation;
 use crate::smpp::command;
 use crate::smpp::multi::Unsuccess;
@@ -123,7 +124,7 @@ impl Window {
             }
             flight.expired = true;
             self.expired += 1;
-            self.waiting = self.waiting.saturating_sub(flight.held.len());
+            self.waiting = less(self.waiting, flight.held.len());
             return Answered::Nacked(flight.clone());
         }
         if command_id != flight.command_id | command::RESPONSE {
@@ -131,10 +132,10 @@ impl Window {
         }
         let Some(flight) = self.flights.remove(&sequence) else { return Answered::Nothing };
         if flight.expired {
-            self.expired = self.expired.saturating_sub(1);
+            self.expired = less(self.expired, 1);
             return Answered::Late(flight);
         }
-        self.waiting = self.waiting.saturating_sub(flight.held.len());
+        self.waiting = less(self.waiting, flight.held.len());
         Answered::Waiting(flight)
     }
 
@@ -151,7 +152,7 @@ impl Window {
             }
             if flight.sent_ms < before_ms {
                 flight.expired = true;
-                self.waiting = self.waiting.saturating_sub(flight.held.len());
+                self.waiting = less(self.waiting, flight.held.len());
                 due.push((*sequence, flight.clone()));
             } else {
                 self.oldest_ms = self.oldest_ms.min(flight.sent_ms);
@@ -171,7 +172,7 @@ impl Window {
             return None;
         }
         let flight = self.flights.remove(&sequence)?;
-        self.waiting = self.waiting.saturating_sub(flight.held.len());
+        self.waiting = less(self.waiting, flight.held.len());
         Some(flight)
     }
 
@@ -185,4 +186,18 @@ impl Window {
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }
+
+    /// A time before which none of those that wait was handed over, steady milliseconds; at most a response timer
+    /// earlier than the oldest. `None` if nothing waits.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        (self.waiting > 0).then_some(self.oldest_ms)
+    }
+}
+
+/// A count after some of what it counts has left.
+fn less(count: usize, left: usize) -> usize {
+    count.checked_sub(left).unwrap_or_else(|| {
+        Invariant::Window.broken();
+        0
+    })
 }

@@ -13,6 +13,8 @@ use crate::ledger::CommitObserver;
 use crate::policy::Account;
 use crate::smpp::command::status;
 
+use super::legs::LegMetrics;
+use super::process;
 use super::sender::SenderMetrics;
 
 /// Every family, registered.
@@ -40,6 +42,12 @@ pub struct Metrics {
     pub anomalies: IntCounterVec,
     /// From whole PDUs read to handed upstream, one observation a batch.
     pub added_latency: Histogram,
+    /// Where a batch's time goes.
+    pub stages: Stages,
+    /// What passes between the senders and the gateway.
+    pub esme_leg: LegMetrics,
+    /// What passes between the gateway and the SMSC.
+    pub smsc_leg: LegMetrics,
     smsc_response: HistogramVec,
     smsc_responses: IntCounterVec,
     smsc_up: IntGaugeVec,
@@ -51,11 +59,32 @@ pub struct Metrics {
     pub ledger_rows: IntGaugeVec,
     /// Whether submissions may pass as far as the ledger is concerned.
     pub ledger_trusted: IntGauge,
+    /// Whether this process owns the ledger.
+    pub ledger_owner: IntGauge,
+    /// Octets of the ledger's files.
+    pub ledger_size: IntGauge,
+    /// When the oldest message that waits for its answer was handed over, seconds since 1970; 0 if none waits.
+    pub ledger_oldest_reserved: Gauge,
+    /// Whether an immediate message may pass the hours and holidays now.
+    pub window_open: IntGaugeVec,
     /// Whether each component is ready, as `/readyz` tells.
     pub ready: IntGaugeVec,
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
+}
+
+/// The stages of a batch on its way to the SMSC.
+#[derive(Debug)]
+pub struct Stages {
+    /// Reading, deciding and reserving every message.
+    pub judge: Histogram,
+    /// Waiting for the group commit.
+    pub ledger: Histogram,
+    /// Writing to the SMSC.
+    pub forward: Histogram,
+    /// Writing refusals to the sender.
+    pub answer: Histogram,
 }
 
 /// The SMSC's part, resolved for one address.
@@ -77,7 +106,13 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let r = Families(&registry);
+        process::register(&registry)?;
         let millis = |from: f64| prometheus::exponential_buckets(from, 2.0, 15);
+        let pdus = r.counters("pdus_total", "PDUs by command", &["leg", "direction", "command"])?;
+        let read = r.counters("received_bytes_total", "Octets read from a leg's sockets", &["leg"])?;
+        let sent = r.counters("sent_bytes_total", "Octets written to a leg's sockets", &["leg"])?;
+        let stages =
+            r.histograms("stage_duration_seconds", "A batch's time in each stage", &["stage"], millis(1e-6)?)?;
         let metrics = Self {
             received: r.counters(
                 "messages_received_total",
@@ -120,6 +155,14 @@ impl Metrics {
                 "From read to handed upstream, per batch",
                 millis(25e-6)?,
             )?,
+            stages: Stages {
+                judge: stages.with_label_values(&["judge"]),
+                ledger: stages.with_label_values(&["ledger"]),
+                forward: stages.with_label_values(&["forward"]),
+                answer: stages.with_label_values(&["answer"]),
+            },
+            esme_leg: LegMetrics::new("esme", &pdus, &read, &sent),
+            smsc_leg: LegMetrics::new("smsc", &pdus, &read, &sent),
             smsc_response: r.histograms(
                 "smsc_response_seconds",
                 "From handed upstream to the answer",
@@ -142,6 +185,13 @@ impl Metrics {
             ledger_errors: r.counters("ledger_errors_total", "Failed commits", &["kind"])?,
             ledger_rows: r.gauges("ledger_rows", "Slots of today by state", &["state"])?,
             ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
+            ledger_owner: r.gauge("ledger_owner", "1 while this process owns the ledger")?,
+            ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
+            ledger_oldest_reserved: r.float_gauge(
+                "ledger_oldest_reserved_timestamp_seconds",
+                "When the oldest message without an answer was handed over",
+            )?,
+            window_open: r.gauges("window_open", "1 while an immediate message may pass", &["window"])?,
             ready: r.gauges("ready", "1 while the component is ready", &["component"])?,
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
@@ -152,7 +202,9 @@ impl Metrics {
     }
 
     fn zero(&self, r: &Families<'_>) -> Result<(), prometheus::Error> {
-        r.gauges("build_info", "The build", &["version"])?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let revision = option_env!("SMSLUICE_REVISION").unwrap_or("unknown");
+        let build = r.gauges("build_info", "The build", &["version", "revision"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
         for kind in ["late_accept", "duplicate_answer", "unknown_answer", "wrong_answer_type"] {
             self.anomalies.with_label_values(&[kind]);
         }

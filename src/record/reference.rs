@@ -99,6 +99,22 @@ const SERVICE: &[Family] = &[
         "from whole PDUs read to handed upstream and refusals answered; one observation a batch that forwards something",
         "网关引入的时延,每批一次",
     ),
+    family(
+        "stage_duration_seconds",
+        "histogram",
+        "stage",
+        "a batch's time in `judge` (read, decide, reserve every message), `ledger` (wait for the commit), `forward` (write to the SMSC), `answer` (write refusals); one observation a batch with submissions",
+        "一批消息在各阶段的耗时:判定、账本、转发、应答",
+    ),
+    family(
+        "pdus_total",
+        "counter",
+        "leg, direction, command",
+        "PDUs `received` from and `sent` to the `esme` and the `smsc` leg, by command; `other` is one without a name",
+        "两侧收发的协议单元,按命令",
+    ),
+    family("received_bytes_total", "counter", "leg", "octets read from a leg's sockets", "两侧收到的字节"),
+    family("sent_bytes_total", "counter", "leg", "octets written to a leg's sockets", "两侧发出的字节"),
     family("smsc_up", "gauge", "smsc", "1 while the last connect worked", "短信中心可达"),
     family(
         "smsc_connect_failures_total",
@@ -125,8 +141,8 @@ const SERVICE: &[Family] = &[
         "ledger_rows",
         "gauge",
         "state",
-        "today's slots: `used`, `reserved`, `unknown`; those of observed rules count as used",
-        "当日账本:已用、占用中、结果未知",
+        "today's slots: `used`, `reserved`, `unknown`; those of observed rules count as used. `scheduled`: those of later days",
+        "当日账本:已用、占用中、结果未知;以及以后日期的定时短信",
     ),
     family(
         "ledger_trusted",
@@ -134,6 +150,21 @@ const SERVICE: &[Family] = &[
         "",
         "0 after a commit failed, until one works; 0 means submissions are refused",
         "账本可写",
+    ),
+    family(
+        "ledger_owner",
+        "gauge",
+        "",
+        "1 while this process owns its ledger; the sum over the gateways of one ledger is 1",
+        "本进程拥有账本",
+    ),
+    family("ledger_size_bytes", "gauge", "", "octets of all files in the ledger's folder", "账本目录的大小"),
+    family(
+        "ledger_oldest_reserved_timestamp_seconds",
+        "gauge",
+        "",
+        "no message that waits for its answer was handed over before this time, seconds since 1970; at most `smsc.response_timeout` early; 0 if none waits",
+        "最早的未应答短信的发出时间",
     ),
     family(
         "ledger_commit_duration_seconds",
@@ -157,6 +188,13 @@ const SERVICE: &[Family] = &[
         "as `/readyz` tells: `submits`, `ledger`, `policy`, `listeners`",
         "各部件是否就绪",
     ),
+    family(
+        "window_open",
+        "gauge",
+        "window",
+        "1 while a message for immediate delivery is outside the hours and holidays that the rules forbid; the window is `default`",
+        "当前时刻是否允许群发",
+    ),
     family("policy_version", "gauge", "", "version of the policy in force", "生效的策略版本"),
     family(
         "config_last_reload_success_timestamp_seconds",
@@ -165,13 +203,42 @@ const SERVICE: &[Family] = &[
         "when the configuration was loaded, seconds since 1970",
         "配置加载时间",
     ),
-    family("build_info", "gauge", "version", "always 1", "版本"),
+    family(
+        "build_info",
+        "gauge",
+        "version, revision",
+        "always 1; the revision is that of the source, `unknown` if the build was not told",
+        "版本与源码修订",
+    ),
+];
+
+/// The process; the same for all gateways in it.
+const PROCESS: &[Family] = &[
+    family(
+        "log_events_total",
+        "counter",
+        "level",
+        "events the log was given: `error`, `warn`, `info`, `debug`, `trace`; [events.md](events.md) lists them",
+        "日志事件,按级别",
+    ),
+    family("panics_total", "counter", "", "parts of the program that failed; must stay 0", "程序异常,应恒为 0"),
+    family(
+        "invariant_violations_total",
+        "counter",
+        "invariant",
+        "contradictions in the gateway's own books; must stay 0: `counts` (a batch's received = forwarded + refused), `slot` and `quota` (given back without having been taken), `reserved`, `window` and `sessions` (more ended than began)",
+        "内部账目矛盾,应恒为 0",
+    ),
+    family("runtime_workers", "gauge", "", "threads that run the gateway's tasks", "工作线程数"),
+    family("runtime_tasks", "gauge", "", "tasks alive: two a session and a few more", "任务数"),
+    family("runtime_queue_depth", "gauge", "", "tasks that wait in the queue all workers share", "等待中的任务"),
+    family("runtime_busy_seconds_total", "counter", "", "time the workers spent on tasks", "工作线程忙碌时间"),
 ];
 
 /// The document.
 pub fn markdown() -> String {
     let mut text = String::from(HEAD);
-    for (title, families) in [("Traffic 业务", TRAFFIC), ("Service 服务", SERVICE)] {
+    for (title, families) in [("Traffic 业务", TRAFFIC), ("Service 服务", SERVICE), ("Process 进程", PROCESS)] {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n## {title}\n\n| name | type | labels | meaning | 说明 |\n|---|---|---|---|---|");
         for Family { name, kind, labels, english, chinese } in families {
@@ -219,6 +286,7 @@ mod tests {
         metrics.session_closes.with_label_values(&["esme", "eof"]).inc();
         metrics.ledger_rows.with_label_values(&["used"]).set(0);
         metrics.ready.with_label_values(&["submits"]).set(1);
+        metrics.window_open.with_label_values(&["default"]).set(1);
         let text = metrics.render();
         let mut types = text.lines().filter_map(|line| line.strip_prefix("# TYPE smsluice_"));
         let family = |line: &str| {
@@ -243,7 +311,7 @@ mod tests {
     fn documented() -> BTreeSet<(String, String, String)> {
         let sorted =
             |labels: &str| labels.split(", ").collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
-        let all = TRAFFIC.iter().chain(SERVICE);
+        let all = TRAFFIC.iter().chain(SERVICE).chain(PROCESS);
         all.map(|family| (family.name.to_owned(), family.kind.to_owned(), sorted(family.labels))).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use prometheus::{IntCounter, IntGauge};
 
+use crate::domain::Invariant;
 use crate::policy::{Account, Quirk, Reason, Reasons, Rule};
 use crate::smpp::bind::BindType;
 use crate::smpp::command;
@@ -131,6 +132,7 @@ impl SenderMetrics {
 
     /// Adds a batch's tally and empties it.
     pub fn add(&self, tally: &mut Tally) {
+        Invariant::Counts.holds(tally.is_conserved());
         let sum = |counters: &[IntCounter], numbers: &mut [u32]| {
             for (counter, number) in counters.iter().zip(numbers) {
                 if *number > 0 {
@@ -150,6 +152,18 @@ impl SenderMetrics {
 }
 
 impl Tally {
+    /// Whether a submission was read.
+    pub fn is_begun(&self) -> bool {
+        self.received.iter().any(|number| *number > 0)
+    }
+
+    /// Whether every message that was received was forwarded or refused (P15).
+    fn is_conserved(&self) -> bool {
+        let sum = |numbers: &[u32]| numbers.iter().sum::<u32>();
+        let refused = if self.any_refused { sum(&self.refused) } else { 0 };
+        sum(&self.received) == sum(&self.forwarded) + refused
+    }
+
     /// A submission to so many recipients was read.
     pub const fn received(&mut self, verb: Verb, recipients: u32) {
         self.received[verb as usize] += recipients;

@@ -2,12 +2,14 @@
 //! SMSC and simulated senders. One binary, so that it links once.
 
 mod bodies;
+mod conservation;
 mod crash;
 mod fuzz_smoke;
 mod hexfile;
 mod hostile;
 mod labelled;
 mod modes;
+mod monitoring;
 mod no_bypass;
 mod operations;
 mod parts;
@@ -15,6 +17,7 @@ mod pdus;
 mod reader;
 mod reload;
 mod second_reader;
+mod service_manager;
 mod sessions;
 mod settle;
 mod stand;

@@ -1,0 +1,60 @@
+//! The gauges that are read when they are asked for rather than counted.
+
+use std::sync::Arc;
+
+use crate::domain::{LocalTime, Moment};
+use crate::ledger::Side;
+use crate::policy::Ruleset;
+use crate::policy::calendar::DayKind;
+use crate::policy::rules::hours;
+use crate::proxy::Gateway;
+
+use super::Health;
+
+/// Sets them.
+pub(super) async fn refresh(gateway: &Arc<Gateway>) {
+    let metrics = gateway.metrics();
+    for (component, state) in &Health::of(gateway).components {
+        metrics.ready.with_label_values(&[*component]).set(i64::from(state.ok));
+    }
+    let open = is_open(&gateway.site().rules, gateway.now());
+    metrics.window_open.with_label_values(&["default"]).set(i64::from(open));
+    ledger(gateway).await;
+    quota(gateway);
+}
+
+/// Whether an immediate message is outside all hours and holidays that the rules forbid.
+fn is_open(rules: &Ruleset, now: Moment) -> bool {
+    let local = LocalTime::of(now);
+    hours::window_at(&rules.switches.hours, local.second).is_none() && rules.calendar.kind(local.day) == DayKind::Open
+}
+
+async fn ledger(gateway: &Arc<Gateway>) {
+    let (metrics, ledger) = (gateway.metrics(), gateway.ledger());
+    let today = LocalTime::of(gateway.now()).day;
+    let (reserved, unknown) = (ledger.reserved(), ledger.unknown() as u64);
+    let used = ledger.book(today).map_or(0, |book| book.rows()).saturating_sub(reserved + unknown);
+    let scheduled = ledger.scheduled(today);
+    for (state, rows) in [("used", used), ("reserved", reserved), ("unknown", unknown), ("scheduled", scheduled)] {
+        metrics.ledger_rows.with_label_values(&[state]).set(rows as i64);
+    }
+    let oldest = gateway.oldest_in_flight().map_or(0.0, |moment| moment.ms() as f64 / 1e3);
+    metrics.ledger_oldest_reserved.set(oldest);
+    let folder = Arc::clone(gateway);
+    if let Ok(octets) = tokio::task::spawn_blocking(move || folder.ledger().size()).await {
+        metrics.ledger_size.set(octets as i64);
+    }
+}
+
+/// Subscribers counted today.
+fn quota(gateway: &Gateway) {
+    let book = gateway.ledger().book(LocalTime::of(gateway.now()).day);
+    let site = gateway.site();
+    for sender in &site.senders {
+        // An account with a lower limit of its own is measured by it.
+        let own = sender.account.daily_users.map(|_| sender.scopes.account);
+        let scope = own.unwrap_or_else(|| sender.quota_scope(&site.rules.switches));
+        let counted = book.as_ref().map_or(0, |book| book.counted(Side::Real, scope));
+        sender.metrics.quota_used.set(i64::from(counted));
+    }
+}
