@@ -14,6 +14,7 @@ use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;
 use crate::proxy::{Gateway, Listener, ProxySettings, Site};
 use crate::record::Metrics;
+use crate::traffic::{Holds, HoldsError};
 
 /// What a gateway is built from.
 #[derive(Debug)]
@@ -67,6 +68,9 @@ pub enum StartError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// What is held cannot be told, so nothing may pass.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
     /// The metrics contradict each other.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -107,12 +111,14 @@ impl Running {
         let ticker = Ticker::new(plan.clock);
         let metrics = Arc::new(Metrics::new()?);
         let observer = Arc::clone(&metrics);
+        let folder = plan.ledger.path.clone();
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
+        let holds = Arc::new(Holds::open(&folder, ticker.tick().wall)?); // in force before anything is accepted
         ledger.start().map_err(StartError::Thread)?;
         metrics.ledger_owner.set(1);
         let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
-        let gateway = Gateway::new(site, Arc::clone(&ledger), metrics, ticker);
+        let gateway = Gateway::new(site, Arc::clone(&ledger), holds, metrics, ticker);
 
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;

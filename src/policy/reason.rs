@@ -54,6 +54,8 @@ pub enum Reason {
     Night,
     /// In the daily busy hours (7.5).
     Busy,
+    /// The network team, or the SMSC's overload, has stopped this part of the traffic (7.6).
+    Paused,
     /// Too many subscribers of one number segment in a short time (7.7).
     Spread,
     /// The subscriber has had today's message (7.1a).
@@ -87,7 +89,7 @@ pub struct Reasons(u64);
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AccountUnknown,
         Self::DecodeFailed,
         Self::SourceNotAllowed,
@@ -110,6 +112,7 @@ impl Reason {
         Self::Holiday,
         Self::Night,
         Self::Busy,
+        Self::Paused,
         Self::Spread,
         Self::Duplicate,
         Self::Quota,
@@ -143,6 +146,7 @@ impl Reason {
             Self::Holiday => "holiday",
             Self::Night => "night",
             Self::Busy => "busy",
+            Self::Paused => "paused",
             Self::Spread => "spread",
             Self::Duplicate => "duplicate",
             Self::Quota => "quota",
@@ -175,7 +179,7 @@ impl Reason {
             Self::Spread => "7.7",
             Self::Duplicate => "7.1a",
             Self::Quota => "7.1b",
-            Self::Rate => "7.6",
+            Self::Paused | Self::Rate => "7.6",
             Self::UpstreamDown | Self::LedgerUnavailable => "-",
         }
     }
@@ -207,7 +211,7 @@ impl Reason {
             | Self::Night
             | Self::Busy => status::ESME_RINVSCHED,
             Self::Spread => status::ESME_RMSGQFUL,
-            Self::Rate => status::ESME_RTHROTTLED,
+            Self::Paused | Self::Rate => status::ESME_RTHROTTLED,
             Self::UpstreamDown | Self::LedgerUnavailable => status::ESME_RSYSERR,
         }
     }
@@ -217,7 +221,9 @@ impl Reason {
         match self {
             Self::Holiday | Self::Night | Self::Busy => Persistence::ThisTime,
             Self::Duplicate | Self::Quota => Persistence::ThisDay,
-            Self::Spread | Self::Rate | Self::UpstreamDown | Self::LedgerUnavailable => Persistence::Temporary,
+            Self::Paused | Self::Spread | Self::Rate | Self::UpstreamDown | Self::LedgerUnavailable => {
+                Persistence::Temporary
+            }
             _ => Persistence::Permanent,
         }
     }
@@ -247,6 +253,7 @@ impl Reason {
             Self::Holiday => "no bulk messages on this holiday",
             Self::Night => "no bulk messages at night",
             Self::Busy => "no bulk messages in the busy hours",
+            Self::Paused => "sending is stopped, or slowed down, because the network or the SMSC is overloaded",
             Self::Spread => "too many subscribers of one number segment in a short time",
             Self::Duplicate => "the subscriber has already been sent the day's message",
             Self::Quota => "the unit has reached its subscribers for the day",
@@ -281,6 +288,7 @@ impl Reason {
             Self::Holiday => "节假日不得群发",
             Self::Night => "夜间不得群发",
             Self::Busy => "忙时不得群发",
+            Self::Paused => "网络或短信中心过载,已暂停或限速发送",
             Self::Spread => "短时间内同一号段用户过多",
             Self::Duplicate => "该用户当日已发送过一条",
             Self::Quota => "本单位当日用户数已达上限",

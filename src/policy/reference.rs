@@ -78,6 +78,7 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
         Reason::Holiday => ("send it on another day", "改日发送"),
         Reason::Night => ("send it by day, or schedule it", "白天再发,或使用定时发送"),
         Reason::Busy => ("send it after the busy hours, or schedule it", "避开忙时再发,或使用定时发送"),
+        Reason::Paused => ("keep the message and send it again in a while", "保留消息,稍后重发"),
         Reason::Spread => ("mix the order of the numbers and send again later", "打乱号码次序,稍后重发"),
         Reason::Duplicate => ("leave the subscriber out today", "当日不再向该用户发送"),
         Reason::Quota => ("go on tomorrow", "次日再发"),

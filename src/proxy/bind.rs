@@ -120,7 +120,7 @@ enum Tried {
     Bound {
         sender: Arc<Sender>,
         smsc: TcpStream,
-        smsc_metrics: SmscMetrics,
+        smsc_metrics: Arc<SmscMetrics>,
         reply: Vec<u8>,
         from_smsc: Inbox,
         bind: Bind,

@@ -13,7 +13,7 @@ use crate::ledger::{self, Ledger, Scopes};
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
 use crate::record::{Metrics, SenderMetrics};
-use crate::traffic::Throttle;
+use crate::traffic::{Holds, Party, Throttle};
 
 use super::notes::Notes;
 use super::session::{End, Session};
@@ -75,6 +75,7 @@ pub struct Site {
 pub struct Gateway {
     pub(super) site: ArcSwap<Site>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) holds: Arc<Holds>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) upstream: Upstream,
     pub(super) ticker: Ticker,
@@ -193,6 +194,19 @@ impl Sender {
         }
     }
 
+    /// Whose traffic its messages to an SMSC are, for holds.
+    pub(super) fn party<'a>(&'a self, rules: &'a Ruleset, smsc: &'a str) -> Party<'a> {
+        let account = &*self.account;
+        let city = account.city.and_then(|city| rules.regions.city_of(city));
+        Party {
+            account: &account.system_id,
+            class: account.class,
+            unit: rules.unit(account.unit),
+            city: city.map(|city| &*city.slug),
+            smsc,
+        }
+    }
+
     /// The ledger's number of the scope that the account's quota counts in.
     pub fn quota_scope(&self, switches: &Switches) -> u16 {
         ledger::quota_scope(switches.quota.scope, self.scopes)
@@ -206,11 +220,12 @@ impl Sender {
 
 impl Gateway {
     /// A gateway that is ready to accept.
-    pub fn new(site: Site, ledger: Arc<Ledger>, metrics: Arc<Metrics>, ticker: Ticker) -> Arc<Self> {
+    pub fn new(site: Site, ledger: Arc<Ledger>, holds: Arc<Holds>, metrics: Arc<Metrics>, ticker: Ticker) -> Arc<Self> {
         let upstream = Upstream::new(&site.settings, &metrics);
         Arc::new(Self {
             site: ArcSwap::from_pointee(site),
             ledger,
+            holds,
             metrics,
             upstream,
             ticker,

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::gateway::Gateway;
 use super::session::Session;
-use super::{bind, sweep};
+use super::{bind, steward, sweep};
 
 /// The SMPP listener of a gateway.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl Listener {
     /// Accepts until `stop` is ready, then lets every session finish what is in flight.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let sweeper = tokio::spawn(sweep::run(Arc::downgrade(&self.gateway)));
+        let steward = tokio::spawn(steward::run(Arc::downgrade(&self.gateway)));
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
@@ -73,6 +74,7 @@ impl Listener {
         self.gateway.stop();
         self.gateway.part(self.gateway.site().settings.drain_timeout).await;
         sweeper.abort();
+        steward.abort();
     }
 
     fn connected(&self, stream: TcpStream, peer: IpAddr) {

@@ -3,12 +3,14 @@
 mod bind;
 mod downlink;
 mod gateway;
+mod hold;
 mod leave;
 mod listener;
 mod multi;
 mod notes;
 mod outgoing;
 mod session;
+mod steward;
 mod sweep;
 mod uplink;
 mod upstream;
@@ -16,5 +18,6 @@ mod window;
 mod wire;
 
 pub use gateway::{Gateway, ProxySettings, Sender, Site};
+pub use hold::{Ended, Placed};
 pub use leave::Drained;
 pub use listener::Listener;

@@ -16,7 +16,7 @@ use crate::smpp::multi::{Multi, Unsuccess};
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
 use super::session::Turn;
-use super::uplink::{claim, default_source, denied, may_submit, observe, refuse_all, with_source};
+use super::uplink::{claim, default_source, denied, may_submit, not_held, observe, refuse_all, with_source};
 use super::window::{Held, Many};
 
 /// What becomes of one submit_multi.
@@ -34,6 +34,7 @@ pub(super) fn judge(
     work.tally.received(Verb::SubmitMulti, recipients);
     let judged = may_submit(session).and_then(|()| match &multi {
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
+            not_held(session, work, &permit)?;
             let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
             observe(session, tick, work, reservation.observed);
             work.forward(header, octets.clone(), Held::One(reservation));
@@ -58,6 +59,9 @@ impl Judging<'_> {
     /// decide → reserve for each recipient; an error refuses the whole.
     fn line(&self, work: &mut Workspace, header: Header, octets: Range<usize>, frame: &[u8]) -> Result<(), Refusal> {
         let permits = self.decide(work)?;
+        if let Some(Ok(permit)) = permits.iter().find(|permit| permit.is_ok()) {
+            not_held(self.session, work, permit)?; // the whole, for it can be sent again as a whole
+        }
         let mark = work.ledger.mark();
         let mut many = Many { taken: Vec::new(), refused: Vec::new() };
         let (mut gone, mut refusals) = (Vec::new(), Vec::new());

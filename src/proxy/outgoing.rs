@@ -48,6 +48,8 @@ pub(super) struct Workspace {
     pub(super) scratch: Scratch,
     /// Counts.
     pub(super) tally: Tally,
+    /// Whether the session was held when the batch began.
+    pub(super) held: bool,
 }
 
 thread_local! {
@@ -116,13 +118,24 @@ impl Workspace {
     pub(super) fn withdraw(&mut self, mut which: impl FnMut(&Passing) -> bool) -> Vec<Passing> {
         let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.passing).into_iter().partition(|one| which(one));
         self.passing = stay;
-        for one in &out {
+        self.cut_out(&out);
+        out
+    }
+
+    /// Takes out the reserved submissions that begin at or behind an octet of what goes upstream, with their octets.
+    pub(super) fn withdraw_unbegun(&mut self, octet: usize) -> Vec<Passing> {
+        let out = self.withdraw_from(octet);
+        self.cut_out(&out);
+        out
+    }
+
+    fn cut_out(&mut self, out: &[Passing]) {
+        for one in out {
             match &one.written {
                 Some(written) => self.runs.retain(|run| *run != Run::Written(written.clone())),
                 None => self.cut(&one.octets),
             }
         }
-        out
     }
 
     /// Cuts octets out of the run that holds them.
@@ -135,27 +148,34 @@ impl Workspace {
     }
 
     /// Takes out the reserved submissions that begin at or behind an octet of what goes upstream.
-    pub(super) fn withdraw_from(&mut self, octet: usize) -> Vec<Passing> {
-        let mut offset = 0;
-        let mut starts = Vec::new();
-        for run in &self.runs {
-            starts.push((offset, run));
-            offset += run.len();
-        }
-        let start = |one: &Passing| {
-            starts.iter().find_map(|(start, run)| match (run, &one.written) {
-                (Run::Written(run), Some(written)) if run == written => Some(*start),
-                (Run::Received(run), None) if run.contains(&one.octets.start) => {
-                    Some(start + one.octets.start - run.start)
-                }
-                _ => None,
-            })
-        };
+    fn withdraw_from(&mut self, octet: usize) -> Vec<Passing> {
+        let starts = self.starts();
         let (out, stay) = std::mem::take(&mut self.passing)
             .into_iter()
-            .partition(|one| start(one).is_none_or(|start| start >= octet));
+            .partition(|one| one.start(&starts).is_none_or(|start| start >= octet));
         self.passing = stay;
         out
+    }
+
+    /// Whether an octet of what goes upstream lies within a submission: behind its first one.
+    pub(super) fn is_within(&self, octet: usize) -> bool {
+        let starts = self.starts();
+        let holds = |one: &Passing| {
+            let length = one.written.as_ref().unwrap_or(&one.octets).len();
+            one.start(&starts).is_some_and(|start| start < octet && octet < start + length)
+        };
+        self.passing.iter().any(holds)
+    }
+
+    /// Every run with its place in what goes upstream.
+    fn starts(&self) -> Vec<(usize, Run)> {
+        let mut offset = 0;
+        let place = |run: &Run| {
+            let start = offset;
+            offset += run.len();
+            (start, run.clone())
+        };
+        self.runs.iter().map(place).collect()
     }
 
     /// The runs as slices of the inbox.
@@ -166,6 +186,19 @@ impl Workspace {
     /// The octets of the runs.
     pub(super) fn octets<'a>(&'a self, inbox: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.runs.iter().map(|run| run.of(inbox, &self.written))
+    }
+}
+
+impl Passing {
+    /// Where it begins in what goes upstream; `None` if it does not go.
+    fn start(&self, starts: &[(usize, Run)]) -> Option<usize> {
+        starts.iter().find_map(|(start, run)| match (run, &self.written) {
+            (Run::Written(run), Some(written)) if run == written => Some(*start),
+            (Run::Received(run), None) if run.contains(&self.octets.start) => {
+                Some(start + self.octets.start - run.start)
+            }
+            _ => None,
+        })
     }
 }
 

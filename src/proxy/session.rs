@@ -14,6 +14,7 @@ use crate::domain::Tick;
 use crate::ledger::{Batch, Settled};
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
+use crate::traffic::{Gate, Party};
 
 use super::gateway::{Gateway, ProxySettings, Sender, Site};
 use super::window::Window;
@@ -32,10 +33,12 @@ pub(super) struct Session {
     pub(super) sender: Arc<Sender>,
     pub(super) bind_type: BindType,
     pub(super) version: u8,
-    pub(super) smsc_metrics: SmscMetrics,
+    pub(super) smsc_metrics: Arc<SmscMetrics>,
     /// Held while octets are written to the ESME: both tasks and the sweeper do.
     pub(super) esme_writer: tokio::sync::Mutex<()>,
     pub(super) window: Mutex<Window>,
+    /// Its pass is out while submissions are written to the SMSC.
+    pub(super) gate: Gate,
     room: Notify,
     full: AtomicBool,
     heard_esme_ms: AtomicI64,
@@ -85,7 +88,7 @@ pub(super) struct Bound {
     pub(super) sender: Arc<Sender>,
     pub(super) bind_type: BindType,
     pub(super) version: u8,
-    pub(super) smsc_metrics: SmscMetrics,
+    pub(super) smsc_metrics: Arc<SmscMetrics>,
     pub(super) from_esme: Inbox,
     pub(super) from_smsc: Inbox,
 }
@@ -102,6 +105,7 @@ impl Session {
             smsc_metrics: bound.smsc_metrics,
             esme_writer: tokio::sync::Mutex::default(),
             window: Mutex::default(),
+            gate: Gate::default(),
             room: Notify::new(),
             full: AtomicBool::new(false),
             heard_esme_ms: AtomicI64::new(tick.steady_ms),
@@ -329,6 +333,18 @@ impl Session {
             return Some(End { side: "esme", cause: "inactivity" });
         }
         silent(&self.heard_smsc_ms).then_some(End { side: "smsc", cause: "inactivity" })
+    }
+}
+
+impl Turn<'_> {
+    /// Whose traffic this is, for holds.
+    pub(super) fn party(&self) -> Party<'_> {
+        self.sender.party(&self.site.rules, &self.session.smsc_metrics.address)
+    }
+
+    /// Whether nothing may be submitted now (7.6).
+    pub(super) fn is_held(&self, gateway: &Gateway) -> bool {
+        gateway.holds.cover(|| self.party())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The path of a message, from the sender to the SMSC:
 //!
-//! frames → submission → decide → reserve → durable → forward → answer
+//! frames → submission → decide → reserve → durable → gate → forward → answer
 //!
 //! (accept and bind come before, in `listener` and `bind`; settle comes after,
 //! in `downlink`). A batch is all whole PDUs that one read brought. Deciding and
@@ -10,7 +10,7 @@ use prometheus::Histogram;
 
 use crate::domain::Tick;
 use crate::ledger::Claim;
-use crate::policy::{self, Mode, Quirk, Reason, Reasons, Refusal, Rule};
+use crate::policy::{self, Mode, Permit, Quirk, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
 use crate::record::metrics::Stages;
 use crate::smpp::command::{self, status};
@@ -18,6 +18,7 @@ use crate::smpp::frame::HEADER;
 use crate::smpp::manage;
 use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Header, Submission, answer};
+use crate::traffic::Pass;
 
 use super::gateway::Gateway;
 use super::leave;
@@ -69,6 +70,7 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
     let session = &turn;
     let tick = gateway.ticker.tick();
     let mut work = Workspace::take();
+    work.held = session.is_held(gateway);
     let mut frames = inbox.frames();
     for (at, frame) in &mut frames {
         judge(gateway, session, tick, &mut work, at, frame);
@@ -80,8 +82,9 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
 
     durable(gateway, session, tick, &mut work, inbox.octets()).await;
     laps.lap(|stages| &stages.ledger);
+    let pass = gate(gateway, session, tick, &mut work, inbox.octets());
     depart(gateway, session, tick, &mut work, inbox.octets());
-    let sent = forward(gateway, session, tick, &mut work, inbox.octets()).await;
+    let sent = forward(gateway, session, tick, &mut work, inbox.octets(), pass).await;
     laps.lap(|stages| &stages.forward);
     if let Some(length) = bad {
         session.out_of_step(gateway, "esme", length);
@@ -185,6 +188,7 @@ fn line(
         Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
         Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
     };
+    not_held(session, work, &permit)?;
     gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)
 }
 
@@ -197,6 +201,11 @@ pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
         return Err(here(session, Reason::UpstreamDown));
     }
     if session.bind_type.submits() { Ok(()) } else { Err(denied(session, status::ESME_RINVBNDSTS)) }
+}
+
+/// While a session is held, a message that keeps the rules is refused before it takes anything; [`gate`] is the last word.
+pub(super) fn not_held(session: &Turn<'_>, work: &Workspace, permit: &Permit) -> Result<(), Refusal> {
+    if work.held { Err(Refusal { observed: permit.observed(), ..here(session, Reason::Paused) }) } else { Ok(()) }
 }
 
 /// One frame, read strictly, or as one of the account's quirks allows.
@@ -271,6 +280,30 @@ async fn durable(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut W
     gateway.ledger.note(&mut work.ledger);
 }
 
+/// The last look at the holds, inside the barrier that a pause call waits for.
+fn gate<'a>(
+    gateway: &Gateway,
+    session: &'a Turn<'_>,
+    tick: Tick,
+    work: &mut Workspace,
+    inbox: &[u8],
+) -> Option<Pass<'a>> {
+    if work.passing.is_empty() {
+        return None;
+    }
+    let pass = session.gate.enter(|| session.is_held(gateway));
+    if pass.is_none() {
+        for one in work.withdraw(|_| true) {
+            for reservation in one.held.iter() {
+                gateway.ledger.undo(reservation, true, &mut work.ledger);
+            }
+            refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::Paused));
+        }
+        gateway.ledger.note(&mut work.ledger);
+    }
+    pass
+}
+
 /// Enters the batch into the window before its first octet leaves, so that no answer can come too early.
 fn depart(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     if work.passing.is_empty() {
@@ -307,39 +340,65 @@ fn depart(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspac
     gateway.ledger.note(&mut work.ledger);
 }
 
-/// One vectored write of the original octets. What the system had not taken when the link broke was never sent.
+/// One vectored write of the original octets. What the system had not taken when the link broke was never sent, and
+/// what it had not taken of when a hold came into force is not sent: only a PDU that was begun is completed.
 async fn forward(
     gateway: &Gateway,
     session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
     inbox: &[u8],
+    mut pass: Option<Pass<'_>>,
 ) -> Result<(), End> {
     if work.runs.is_empty() {
         return Ok(());
     }
-    let written = wire::write_all(&session.smsc, &mut work.slices(inbox)).await;
-    let taken = written.as_ref().map_or_else(|(octets, _)| *octets, |()| usize::MAX);
-    gateway.metrics.smsc_leg.sent(work.octets(inbox), taken);
-    if let Err((written, _)) = written {
-        for one in work.withdraw_from(written) {
-            if session.window.lock().withdraw(one.header.sequence).is_none() {
-                // Its outcome is settled as unknown already: it counts as forwarded.
-                work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
-                continue;
+    let mut written = 0;
+    let ended = loop {
+        let may = || pass.is_none() || !session.is_held(gateway);
+        match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may).await {
+            Ok(true) => break Ok(()),
+            Ok(false) => take_back(gateway, session, tick, work, inbox, written, Reason::Paused),
+            Err(_) => {
+                take_back(gateway, session, tick, work, inbox, written, Reason::UpstreamDown);
+                break Err(End { side: "smsc", cause: "error" });
             }
-            for reservation in one.held.iter() {
-                gateway.ledger.undo(reservation, true, &mut work.ledger);
-            }
-            session.sender.metrics.in_flight.sub(one.held.len() as i64);
-            refuse_passing(session, tick, work, &one, inbox, &here(session, Reason::UpstreamDown));
         }
-        gateway.ledger.note(&mut work.ledger);
-    }
+        if !work.is_within(written) {
+            pass = None; // what is left to be written is no submission
+        }
+    };
+    drop(pass);
+    gateway.metrics.smsc_leg.sent(work.octets(inbox), written);
     for one in &work.passing {
         work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
     }
-    written.map_err(|_| End { side: "smsc", cause: "error" })
+    ended
+}
+
+/// Refuses what was not begun when the octets before `written` were taken by the system.
+fn take_back(
+    gateway: &Gateway,
+    session: &Turn<'_>,
+    tick: Tick,
+    work: &mut Workspace,
+    inbox: &[u8],
+    written: usize,
+    reason: Reason,
+) {
+    for one in work.withdraw_unbegun(written) {
+        if session.window.lock().withdraw(one.header.sequence).is_none() {
+            // Its outcome is settled as unknown already: it counts as forwarded.
+            work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
+            continue;
+        }
+        for reservation in one.held.iter() {
+            gateway.ledger.undo(reservation, true, &mut work.ledger);
+        }
+        session.sender.metrics.in_flight.sub(one.held.len() as i64);
+        refuse_passing(session, tick, work, &one, inbox, &here(session, reason));
+    }
+    gateway.ledger.note(&mut work.ledger);
 }
 
 /// All refusals of the batch leave by this door.

@@ -8,6 +8,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::smpp::frame::{Cut, MAX_PDU};
+use crate::traffic::Gate;
 
 /// How much one read takes at most; any single PDU fits.
 const BUFFER: usize = MAX_PDU;
@@ -161,6 +162,36 @@ pub(super) async fn write_all(stream: &TcpStream, mut slices: &mut [IoSlice<'_>]
         }
     }
     Ok(())
+}
+
+/// Writes from octet `written` on, for as long as the gate's session `may`, which is asked whenever the system has not taken
+/// everything. `Ok(false)` says that it was stopped; `written` is how far it came in any case.
+pub(super) async fn write_while(
+    stream: &TcpStream,
+    mut slices: &mut [IoSlice<'_>],
+    written: &mut usize,
+    gate: &Gate,
+    may: impl Fn() -> bool,
+) -> io::Result<bool> {
+    IoSlice::advance_slices(&mut slices, *written);
+    while !slices.is_empty() {
+        match stream.try_write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(octets) => {
+                *written += octets;
+                IoSlice::advance_slices(&mut slices, octets);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
+                ready = stream.writable() => ready?,
+                () = gate.recalled() => {}
+            },
+            Err(error) => return Err(error),
+        }
+        if !slices.is_empty() && !may() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes one run of octets.

@@ -2,6 +2,7 @@
 //! configuration and from closed sets, never from the wire; every child is
 //! resolved before the path of a message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
@@ -12,6 +13,7 @@ use prometheus::{
 use crate::ledger::CommitObserver;
 use crate::policy::Account;
 use crate::smpp::command::status;
+use crate::traffic::Scope;
 
 use super::legs::LegMetrics;
 use super::process;
@@ -69,6 +71,11 @@ pub struct Metrics {
     pub window_open: IntGaugeVec,
     /// Whether each component is ready, as `/readyz` tells.
     pub ready: IntGaugeVec,
+    /// Holds in force, by kind of scope.
+    pub holds: IntGaugeVec,
+    /// Seconds since 1970 at which the oldest of them was placed; 0 without one.
+    pub hold_oldest: Gauge,
+    pub(super) account_held: IntGaugeVec,
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
@@ -90,6 +97,8 @@ pub struct Stages {
 /// The SMSC's part, resolved for one address.
 #[derive(Clone, Debug)]
 pub struct SmscMetrics {
+    /// The address, as configured.
+    pub address: Arc<str>,
     /// From handed upstream to the answer.
     pub response: Histogram,
     /// 1 while the last connect worked.
@@ -193,6 +202,9 @@ impl Metrics {
             )?,
             window_open: r.gauges("window_open", "1 while an immediate message may pass", &["window"])?,
             ready: r.gauges("ready", "1 while the component is ready", &["component"])?,
+            holds: r.gauges("holds", "Holds in force", &["scope_kind"])?,
+            hold_oldest: r.float_gauge("hold_oldest_timestamp_seconds", "When the oldest hold was placed")?,
+            account_held: r.gauges("account_held", "1 while nothing of the account may pass", &["account"])?,
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
             registry: registry.clone(),
@@ -218,6 +230,9 @@ impl Metrics {
         }
         for result in ["unknown_account", "wrong_network", "malformed"] {
             self.binds.with_label_values(&["unknown", result]);
+        }
+        for kind in Scope::KINDS {
+            self.holds.with_label_values(&[kind]);
         }
         self.ledger_trusted.set(1);
         Ok(())
@@ -254,6 +269,7 @@ impl Metrics {
             self.smsc_connect_failures.with_label_values(&[address, cause]);
         }
         SmscMetrics {
+            address: address.into(),
             response: self.smsc_response.with_label_values(&[address]),
             up: self.smsc_up.with_label_values(&[address]),
             by_status: STATUSES.map(|status| self.smsc_responses.with_label_values(&[address, status])),

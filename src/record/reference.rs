@@ -115,6 +115,27 @@ const SERVICE: &[Family] = &[
     ),
     family("received_bytes_total", "counter", "leg", "octets read from a leg's sockets", "两侧收到的字节"),
     family("sent_bytes_total", "counter", "leg", "octets written to a leg's sockets", "两侧发出的字节"),
+    family(
+        "holds",
+        "gauge",
+        "scope_kind",
+        "holds in force, by kind of scope: `all`, `class`, `unit`, `city`, `account`, `smsc`",
+        "生效中的暂停,按范围类型",
+    ),
+    family(
+        "hold_oldest_timestamp_seconds",
+        "gauge",
+        "",
+        "when the oldest hold in force was placed, seconds since 1970; 0 without one",
+        "最早一个生效暂停的时间",
+    ),
+    family(
+        "account_held",
+        "gauge",
+        "account",
+        "1 while holds let nothing of the account pass to any SMSC",
+        "账号被暂停",
+    ),
     family("smsc_up", "gauge", "smsc", "1 while the last connect worked", "短信中心可达"),
     family(
         "smsc_connect_failures_total",

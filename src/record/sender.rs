@@ -51,6 +51,8 @@ pub struct SenderMetrics {
     pub in_flight: IntGauge,
     /// Subscribers counted today for the account's quota scope.
     pub quota_used: IntGauge,
+    /// 1 while nothing of it may pass.
+    pub held: IntGauge,
 }
 
 /// What one batch adds to the counters.
@@ -107,6 +109,7 @@ impl SenderMetrics {
             unknown: settled("unknown"),
             in_flight: metrics.in_flight.with_label_values(&[id]),
             quota_used: metrics.quota_used.with_label_values(&[id]),
+            held: metrics.account_held.with_label_values(&[id]),
         }
     }
 

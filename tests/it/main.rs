@@ -6,6 +6,7 @@ mod conservation;
 mod crash;
 mod fuzz_smoke;
 mod hexfile;
+mod holds;
 mod hostile;
 mod labelled;
 mod modes;

@@ -1,0 +1,194 @@
+//! Clause 7.6 at work: what a pause call promises when it returns, and what a
+//! resume call opens.
+//!
+//! When [`Gateway::pause`] has returned, no octet of a submission in its scope is
+//! handed to the system for the SMSC until every hold on it has ended. What the
+//! system had taken before is on its way. A PDU that was begun is completed, and
+//! waited for; where the SMSC does not read it for [`STALLED`], the session is
+//! ended before the call returns and the message's outcome is unknown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::domain::Moment;
+use crate::traffic::{Hold, HoldError, NewHold, Party, Past, Scope, Which};
+
+use super::gateway::Gateway;
+use super::session::{End, Session};
+
+/// How long a pause call waits for a message that was begun.
+const STALLED: Duration = Duration::from_secs(2);
+/// How long a call waits for the disk. What is not written by then is tried again once a second.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A hold that is in force, and behind the barrier.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The hold; `persisted` tells whether it would outlive the process.
+    pub hold: Hold,
+    /// Why it is not persisted, where it is not.
+    pub not_persisted: Option<String>,
+    /// Messages in its scope that the SMSC has and has not answered.
+    pub in_flight: usize,
+    /// Sessions that were ended because the SMSC did not read on.
+    pub sessions_ended: usize,
+    /// How long the call took.
+    pub waited: Duration,
+}
+
+/// What a resume call ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The holds.
+    pub ended: Vec<Past>,
+    /// Holds in force that still hold some of what they held.
+    pub still_held_by: Vec<Hold>,
+    /// Why the end is not persisted, where it is not: a restart would put the hold in force again.
+    pub not_persisted: Option<String>,
+}
+
+impl Gateway {
+    /// Stops a part of the traffic. Returns when the barrier holds (see the module), after the disk
+    /// and what was being written, each at most two seconds.
+    pub async fn pause(&self, new: NewHold) -> Result<Placed, HoldError> {
+        let started = Instant::now();
+        if !self.is_configured(&new.scope) {
+            return Err(HoldError::Unknown(new.scope));
+        }
+        let mut hold = self.holds.place(new, self.now())?;
+        let (not_persisted, (in_flight, sessions_ended)) = tokio::join!(self.save_holds(), self.barrier(&hold.scope));
+        hold.persisted = not_persisted.is_none();
+        self.show_holds();
+        tracing::warn!(
+            event = "hold_placed",
+            hold = hold.id(),
+            scope = %hold.scope,
+            owner = hold.owner,
+            role = hold.role,
+            reason = hold.reason,
+            until = hold.until.map(|until| until.to_string()),
+            persisted = hold.persisted,
+            in_flight,
+            sessions_ended,
+            "sending is stopped"
+        );
+        Ok(Placed { hold, not_persisted, in_flight, sessions_ended, waited: started.elapsed() })
+    }
+
+    /// Ends holds. Without `all_holders` only those that `by` placed are ended.
+    pub async fn resume(&self, which: &Which, by: &str, reason: &str, all_holders: bool) -> Result<Ended, HoldError> {
+        let ended = self.holds.end(which, by, reason, all_holders, self.now())?;
+        let not_persisted = self.save_holds().await;
+        self.show_holds();
+        Self::have_ended(&ended);
+        let still_held_by = self.still_held_by(&ended);
+        Ok(Ended { ended, still_held_by, not_persisted })
+    }
+
+    /// The holds in force, oldest first.
+    pub fn holds(&self) -> Vec<Hold> {
+        self.holds.in_force()
+    }
+
+    /// The holds that have ended, the last first; bounded.
+    pub fn past_holds(&self) -> Vec<Past> {
+        self.holds.past()
+    }
+
+    /// Messages in a scope that the SMSC has and has not answered.
+    pub fn in_flight(&self, scope: &Scope) -> usize {
+        self.sessions_in(scope).iter().map(|session| session.window.lock().waiting()).sum()
+    }
+
+    /// Waits until nothing that was let through before the hold is still being written.
+    async fn barrier(&self, scope: &Scope) -> (usize, usize) {
+        let sessions = self.sessions_in(scope);
+        let deadline = Instant::now() + STALLED;
+        let mut out: Vec<_> = sessions.iter().filter_map(|session| Some((session, session.gate.outing()?))).collect();
+        for (session, _) in &out {
+            session.gate.recall();
+        }
+        while !out.is_empty() && Instant::now() < deadline {
+            sleep(Duration::from_millis(1)).await;
+            out.retain(|(session, outing)| session.gate.is_out(*outing));
+        }
+        for (session, _) in &out {
+            session.abort(End { side: "gateway", cause: "stalled" }); // its socket takes nothing from here on
+        }
+        (sessions.iter().map(|session| session.window.lock().waiting()).sum(), out.len())
+    }
+
+    fn sessions_in(&self, scope: &Scope) -> Vec<Arc<Session>> {
+        let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
+        sessions.into_iter().filter(|session| scope.covers(&session.turn(self).party())).collect()
+    }
+
+    /// Every account with every SMSC.
+    fn any_party(&self, mut is: impl FnMut(&Party<'_>) -> bool) -> bool {
+        let site = self.site();
+        let with = |smsc| site.senders.iter().any(|sender| is(&sender.party(&site.rules, smsc)));
+        self.upstream.names().any(with)
+    }
+
+    fn is_configured(&self, scope: &Scope) -> bool {
+        self.any_party(|party| scope.covers(party))
+    }
+
+    fn still_held_by(&self, ended: &[Past]) -> Vec<Hold> {
+        let meets = |hold: &Hold| {
+            self.any_party(|party| hold.scope.covers(party) && ended.iter().any(|past| past.hold.scope.covers(party)))
+        };
+        self.holds.in_force().into_iter().filter(meets).collect()
+    }
+
+    /// Writes down what has changed; the reason if it is not on disk in time.
+    async fn save_holds(&self) -> Option<String> {
+        let holds = Arc::clone(&self.holds);
+        let saved = timeout(DISK_PATIENCE, tokio::task::spawn_blocking(move || holds.save())).await;
+        let why = match saved {
+            Ok(Ok(Ok(()))) => return None,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the disk has not answered in time".to_owned(),
+        };
+        tracing::error!(event = "ledger_error", error = why, "a hold is in force but not on disk");
+        Some(why)
+    }
+
+    /// Ends what is due. Now and then tries again what could not be written, and shows what another policy changed.
+    pub(super) async fn tend_holds(&self, now: Moment, all: bool) {
+        let ended = self.holds.end_due(now);
+        if !ended.is_empty() || all && !self.holds.is_saved() {
+            self.save_holds().await;
+        }
+        if all || !ended.is_empty() {
+            self.show_holds();
+        }
+        Self::have_ended(&ended);
+    }
+
+    fn have_ended(ended: &[Past]) {
+        for Past { hold, by, why, .. } in ended {
+            let (scope, owner) = (&hold.scope, &hold.owner);
+            tracing::warn!(event = "hold_ended", hold = hold.id(), %scope, owner, by, reason = why, "a hold has ended");
+        }
+    }
+
+    /// Brings the metrics up to date.
+    pub(super) fn show_holds(&self) {
+        let holds = self.holds.in_force();
+        for kind in Scope::KINDS {
+            let count = holds.iter().filter(|hold| hold.scope.kind() == kind).count();
+            self.metrics.holds.with_label_values(&[kind]).set(count as i64);
+        }
+        let oldest = holds.iter().map(|hold| hold.since.ms()).min().unwrap_or_default();
+        self.metrics.hold_oldest.set(oldest as f64 / 1e3);
+        let site = self.site();
+        for sender in &site.senders {
+            let held = |smsc| self.holds.cover(|| sender.party(&site.rules, smsc));
+            sender.metrics.held.set(i64::from(self.upstream.names().all(held)));
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Clause 7.6: what is stopped, by whom and why.
+//!
+//! A hold is in force in memory the moment it is placed; writing it down comes
+//! after, so that a sick disk delays nobody's stop. A scope is open again when
+//! no hold is left on it. What the sessions look at costs one atomic read while
+//! nothing is held.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::domain::Moment;
+
+use super::hold_file::{HoldFile, HoldsError, Row};
+use super::scope::{Party, Reach, Scope};
+
+/// Holds in force at a time.
+pub const HOLDS_MAX: usize = 1000;
+/// Ended holds that are remembered, in memory and in the file.
+pub const PAST_MAX: usize = 1000;
+/// Characters of an owner, a role or a reason.
+pub const TEXT_MAX: usize = 500;
+
+/// A hold to be placed.
+#[derive(Clone, Debug)]
+pub struct NewHold {
+    /// What to stop.
+    pub scope: Scope,
+    /// Who wants it.
+    pub owner: String,
+    /// In which role.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+    /// When it ends by itself, if it does.
+    pub until: Option<Moment>,
+}
+
+/// A hold in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Counts up through the life of the ledger's folder.
+    pub number: u32,
+    /// What is stopped.
+    pub scope: Scope,
+    /// Who placed it.
+    pub owner: String,
+    /// In which role.
+    pub role: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Moment,
+    /// When it ends by itself, if it does.
+    pub until: Option<Moment>,
+    /// Whether it would outlive the process: what is said here is on disk.
+    pub persisted: bool,
+}
+
+/// A hold that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The hold; `persisted` speaks of its end.
+    pub hold: Hold,
+    /// When it ended.
+    pub at: Moment,
+    /// Who ended it; `clock` where its time was over.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Which holds to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One, by its number.
+    Number(u32),
+    /// Those on exactly this scope.
+    On(Scope),
+}
+
+/// Why a hold is not placed or ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HoldError {
+    /// A required word is missing, too long or not printable.
+    #[error("`{field}` must be given: 1 to {TEXT_MAX} printable characters")]
+    Text {
+        /// Which.
+        field: &'static str,
+    },
+    /// The end lies behind.
+    #[error("the end of the hold lies in the past")]
+    Over,
+    /// Nothing of that name is configured.
+    #[error("`{0}` is not configured, so nothing would be held")]
+    Unknown(Scope),
+    /// There are too many.
+    #[error("{HOLDS_MAX} holds are in force; end some first")]
+    TooMany,
+    /// There is no such hold.
+    #[error("no such hold is in force")]
+    NotFound,
+    /// The hold is somebody else's.
+    #[error("the hold is that of {owner}; ending others' holds must be asked for")]
+    NotYours {
+        /// Whose.
+        owner: String,
+    },
+}
+
+/// Every hold of a gateway.
+#[derive(Debug)]
+pub struct Holds {
+    /// How many are in force; what a session reads first.
+    armed: AtomicUsize,
+    in_force: ArcSwap<InForce>,
+    book: Mutex<Book>,
+    /// Taken before the book's lock, where both are.
+    file: Mutex<HoldFile>,
+}
+
+/// What sessions look at, swapped whole.
+#[derive(Debug, Default)]
+struct InForce {
+    holds: Vec<Hold>,
+    reach: Reach,
+}
+
+/// What changes under the lock.
+#[derive(Debug)]
+struct Book {
+    next: u32,
+    past: VecDeque<Past>,
+    /// Numbers of holds whose state is not on disk yet.
+    unwritten: BTreeSet<u32>,
+}
+
+// === impl Hold ===
+
+impl Hold {
+    /// How people name it: `h_01`.
+    pub fn id(&self) -> String {
+        format!("h_{:02}", self.number)
+    }
+}
+
+// === impl Which ===
+
+impl Which {
+    /// Reads `h_01` or a scope.
+    pub fn parse(text: &str) -> Result<Self, super::scope::NotAScope> {
+        match text.strip_prefix("h_").map(str::parse) {
+            Some(Ok(number)) => Ok(Self::Number(number)),
+            _ => text.parse().map(Self::On),
+        }
+    }
+
+    fn is(&self, hold: &Hold) -> bool {
+        match self {
+            Self::Number(number) => hold.number == *number,
+            Self::On(scope) => hold.scope == *scope,
+        }
+    }
+}
+
+// === impl NewHold ===
+
+impl NewHold {
+    /// Whether all is there that must be.
+    pub fn check(&self, now: Moment) -> Result<(), HoldError> {
+        for (field, text) in [("owner", &self.owner), ("role", &self.role), ("reason", &self.reason)] {
+            check_text(field, text)?;
+        }
+        if self.until.is_some_and(|until| until <= now) { Err(HoldError::Over) } else { Ok(()) }
+    }
+}
+
+/// Words that go to logs and files: there, bounded, and without line breaks.
+pub fn check_text(field: &'static str, text: &str) -> Result<(), HoldError> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(HoldError::Text { field }) }
+}
+
+// === impl Holds ===
+
+impl Holds {
+    /// Opens the file in a folder and puts in force what it says; holds whose time is over by `now` are not.
+    pub fn open(folder: &Path, now: Moment) -> Result<Self, HoldsError> {
+        let file = HoldFile::open(folder)?;
+        let (mut holds, mut past, mut next) = (Vec::new(), VecDeque::new(), 1);
+        for row in file.read()? {
+            match row {
+                Row::InForce(hold) => holds.push(hold),
+                Row::Ended(one) => past.push_back(one),
+            }
+        }
+        for number in holds.iter().chain(past.iter().map(|past: &Past| &past.hold)).map(|hold: &Hold| hold.number) {
+            next = next.max(number + 1);
+        }
+        let book = Book { next, past, unwritten: BTreeSet::new() };
+        let own = Self {
+            armed: AtomicUsize::new(0),
+            in_force: ArcSwap::default(),
+            book: Mutex::new(book),
+            file: Mutex::new(file),
+        };
+        own.put_in_force(holds);
+        own.end_due(now);
+        Ok(own)
+    }
+
+    /// Whether a party is held. Costs one atomic read while nothing is.
+    pub fn cover<'a>(&self, party: impl FnOnce() -> Party<'a>) -> bool {
+        // SeqCst: half of the handshake in `gate`. Who reads 0 here has its pass out before any later hold is in force.
+        self.armed.load(Ordering::SeqCst) > 0 && self.in_force.load().reach.covers(&party())
+    }
+
+    /// Puts a hold in force, in memory; [`Holds::save`] writes it down.
+    pub fn place(&self, new: NewHold, now: Moment) -> Result<Hold, HoldError> {
+        new.check(now)?;
+        let mut book = self.book.lock();
+        let mut holds = self.in_force.load().holds.clone();
+        if holds.len() >= HOLDS_MAX {
+            return Err(HoldError::TooMany);
+        }
+        let NewHold { scope, owner, role, reason, until } = new;
+        let hold = Hold { number: book.next, scope, owner, role, reason, since: now, until, persisted: false };
+        book.next += 1;
+        book.unwritten.insert(hold.number);
+        holds.push(hold.clone());
+        self.put_in_force(holds);
+        Ok(hold)
+    }
+
+    /// Ends holds, in memory; [`Holds::save`] writes it down. Without `all_holders` only those of `by` are
+    /// ended, and it is an error if there is none but others'.
+    pub fn end(
+        &self,
+        which: &Which,
+        by: &str,
+        why: &str,
+        all_holders: bool,
+        now: Moment,
+    ) -> Result<Vec<Past>, HoldError> {
+        check_text("by", by)?;
+        check_text("reason", why)?;
+        let mut book = self.book.lock();
+        let meant = |hold: &Hold| which.is(hold) && (all_holders || hold.owner == by);
+        let in_force = self.in_force.load();
+        if !in_force.holds.iter().any(meant) {
+            let other = in_force.holds.iter().find(|hold| which.is(hold));
+            return Err(other.map_or(HoldError::NotFound, |hold| HoldError::NotYours { owner: hold.owner.clone() }));
+        }
+        Ok(self.take_out(&mut book, meant, by, why, now))
+    }
+
+    /// Ends the holds whose time is over, in memory.
+    pub fn end_due(&self, now: Moment) -> Vec<Past> {
+        let is_due = |hold: &Hold| hold.until.is_some_and(|until| until <= now);
+        if !self.in_force.load().holds.iter().any(is_due) {
+            return Vec::new();
+        }
+        self.take_out(&mut self.book.lock(), is_due, "clock", "its time was over", now)
+    }
+
+    fn take_out(&self, book: &mut Book, which: impl Fn(&Hold) -> bool, by: &str, why: &str, now: Moment) -> Vec<Past> {
+        let (out, stay): (Vec<_>, Vec<_>) = self.in_force.load().holds.iter().cloned().partition(which);
+        let past = |hold: Hold| Past {
+            hold: Hold { persisted: false, ..hold },
+            at: now,
+            by: by.to_owned(),
+            why: why.to_owned(),
+        };
+        let ended: Vec<Past> = out.into_iter().map(past).collect();
+        book.unwritten.extend(ended.iter().map(|past| past.hold.number));
+        book.past.extend(ended.iter().cloned());
+        while book.past.len() > PAST_MAX {
+            book.past.pop_front();
+        }
+        self.put_in_force(stay);
+        ended
+    }
+
+    /// Swaps what the sessions look at. Callers hold the book's lock.
+    fn put_in_force(&self, holds: Vec<Hold>) {
+        let (count, reach) = (holds.len(), Reach::of(holds.iter().map(|hold| &hold.scope)));
+        self.in_force.store(Arc::new(InForce { holds, reach }));
+        self.armed.store(count, Ordering::SeqCst);
+    }
+
+    /// Writes down what is not on disk yet. Blocks for the disk; without an error it is on disk.
+    pub fn save(&self) -> Result<(), HoldsError> {
+        let mut file = self.file.lock(); // first, so that no older state is written over a newer one
+        let rows = self.unwritten(&self.book.lock());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        file.write(&rows)?;
+        let mut book = self.book.lock();
+        for row in rows {
+            self.written(&mut book, &row);
+        }
+        Ok(())
+    }
+
+    fn unwritten(&self, book: &Book) -> Vec<Row> {
+        let in_force = self.in_force.load();
+        let held = in_force.holds.iter().filter(|hold| book.unwritten.contains(&hold.number));
+        let past = book.past.iter().filter(|past| book.unwritten.contains(&past.hold.number));
+        held.cloned().map(Row::InForce).chain(past.cloned().map(Row::Ended)).collect()
+    }
+
+    /// Notes that a row is on disk, unless the hold has changed since.
+    fn written(&self, book: &mut Book, row: &Row) {
+        match row {
+            Row::InForce(own) => {
+                let mut holds = self.in_force.load().holds.clone();
+                if let Some(hold) = holds.iter_mut().find(|hold| hold.number == own.number) {
+                    hold.persisted = true;
+                    book.unwritten.remove(&own.number);
+                    self.put_in_force(holds);
+                }
+            }
+            Row::Ended(own) => {
+                book.unwritten.remove(&own.hold.number);
+                if let Some(past) = book.past.iter_mut().find(|past| past.hold.number == own.hold.number) {
+                    past.hold.persisted = true;
+                }
+            }
+        }
+    }
+
+    /// Whether all is on disk.
+    pub fn is_saved(&self) -> bool {
+        self.book.lock().unwritten.is_empty()
+    }
+
+    /// The holds in force, oldest first.
+    pub fn in_force(&self) -> Vec<Hold> {
+        self.in_force.load().holds.clone()
+    }
+
+    /// The holds that have ended, the last first.
+    pub fn past(&self) -> Vec<Past> {
+        self.book.lock().past.iter().rev().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountClass;
+
+    const T0: Moment = Moment::from_ms(1_795_000_000_000);
+
+    fn new(scope: &str, owner: &str) -> NewHold {
+        NewHold {
+            scope: scope.parse().expect("a scope"),
+            owner: owner.to_owned(),
+            role: "network".to_owned(),
+            reason: "SMSC queue 90 %".to_owned(),
+            until: None,
+        }
+    }
+
+    fn party() -> Party<'static> {
+        let class = AccountClass::ExemptPlatform;
+        Party { account: "market", class, unit: "province", city: None, smsc: "192.0.2.1:2775" }
+    }
+
+    fn after(ms: i64) -> Moment {
+        Moment::from_ms(T0.ms() + ms)
+    }
+
+    #[test]
+    fn a_scope_is_open_when_no_hold_is_left_on_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let holds = Holds::open(folder.path(), T0).expect("opens");
+        assert!(!holds.cover(party));
+        let first = holds.place(new("all", "li"), T0).expect("placed");
+        let second = holds.place(new("all", "wang"), T0).expect("placed");
+        let third = holds.place(new("account:market", "li"), T0).expect("placed");
+        assert_eq!((first.id(), second.id(), third.id()), ("h_01".into(), "h_02".into(), "h_03".into()));
+
+        let all = Which::On(Scope::All);
+        assert_eq!(holds.end(&all, "li", "over", false, T0).expect("own").len(), 1);
+        assert!(holds.cover(party));
+        let others = holds.end(&Which::Number(2), "li", "over", false, T0);
+        assert_eq!(others, Err(HoldError::NotYours { owner: "wang".to_owned() }));
+        assert_eq!(holds.end(&all, "li", "over", true, T0).expect("all holders'").len(), 1);
+        assert!(holds.cover(party), "a hold on the account is left");
+        holds.end(&Which::parse("h_03").expect("an id"), "li", "over", false, T0).expect("own");
+        assert!(!holds.cover(party));
+        assert_eq!(holds.end(&all, "li", "over", true, T0), Err(HoldError::NotFound));
+        assert_eq!(holds.past().iter().map(|past| past.hold.number).collect::<Vec<_>>(), [3, 2, 1]);
+    }
+
+    #[test]
+    fn what_is_saved_is_in_force_after_a_restart_and_what_has_ended_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let holds = Holds::open(folder.path(), T0).expect("opens");
+        holds.place(new("class:exempt_platform", "li"), T0).expect("placed");
+        holds.place(NewHold { until: Some(after(1000)), ..new("all", "li") }, T0).expect("placed");
+        let gone = holds.place(new("city:wuhu", "li"), T0).expect("placed");
+        assert!(!holds.is_saved() && !holds.in_force()[0].persisted);
+        holds.save().expect("written");
+        assert!(holds.is_saved() && holds.in_force()[0].persisted);
+        holds.end(&Which::Number(gone.number), "li", "over", false, T0).expect("ended");
+        holds.save().expect("written");
+        let before = (holds.in_force(), holds.past());
+        drop(holds);
+
+        let holds = Holds::open(folder.path(), T0).expect("opens");
+        assert_eq!((holds.in_force(), holds.past()), before);
+        assert!(holds.cover(party));
+        drop(holds);
+        let holds = Holds::open(folder.path(), after(1000)).expect("opens");
+        assert_eq!(holds.in_force().len(), 1, "the other's time was over");
+        assert_eq!(holds.past()[0].by, "clock");
+        assert_eq!(holds.place(new("all", "li"), T0).expect("placed").number, 4, "numbers are not used again");
+    }
+
+    #[test]
+    fn a_hold_says_who_and_why_and_ends_ahead() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let holds = Holds::open(folder.path(), T0).expect("opens");
+        let wrong = [
+            NewHold { owner: " ".to_owned(), ..new("all", "li") },
+            NewHold { reason: String::new(), ..new("all", "li") },
+            NewHold { reason: "a\nb".to_owned(), ..new("all", "li") },
+            NewHold { role: "x".repeat(TEXT_MAX + 1), ..new("all", "li") },
+            NewHold { until: Some(T0), ..new("all", "li") },
+        ];
+        for new in wrong {
+            assert!(holds.place(new, T0).is_err());
+        }
+        assert!(holds.in_force().is_empty() && !holds.cover(party));
+    }
+
+    #[test]
+    fn holds_in_force_and_past_are_bounded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let holds = Holds::open(folder.path(), T0).expect("opens");
+        for _ in 0..HOLDS_MAX {
+            holds.place(new("all", "li"), T0).expect("placed");
+        }
+        assert_eq!(holds.place(new("all", "li"), T0), Err(HoldError::TooMany));
+        holds.end(&Which::On(Scope::All), "li", "over", false, T0).expect("ended");
+        holds.save().expect("written");
+        for _ in 0..10 {
+            holds.place(new("all", "li"), T0).expect("placed");
+        }
+        holds.end(&Which::On(Scope::All), "li", "over", false, T0).expect("ended");
+        holds.save().expect("written");
+        assert_eq!(holds.past().len(), PAST_MAX);
+        drop(holds);
+        assert_eq!(Holds::open(folder.path(), T0).expect("opens").past().len(), PAST_MAX);
+    }
+}
