@@ -1,12 +1,16 @@
 //! One day's slots and counters in memory. Taking **is** the check.
 
+use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use crate::domain::Invariant;
+use crate::domain::{Day, Invariant};
 
+use super::record::Taken;
+use super::reserve;
 use super::slot::SlotKey;
 
 /// Shards of the slot map: small tables grow without a stall that a message would feel.
@@ -35,21 +39,77 @@ pub enum Side {
     Observed,
 }
 
+/// Slots of a day on their way into its book. They are gathered by the part of the table to which they
+/// belong and entered many at a time: one by one, each would have to be fetched into the caches.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    day: Day,
+    book: Arc<Book>,
+    buckets: Vec<Vec<SlotKey>>, // INVARIANT: one for each shard
+}
+
+/// Slots that a bucket gathers.
+const BUCKET: usize = 512;
+
+impl Gathering {
+    /// For a day with so many slots.
+    pub(super) fn new(day: Day, slots: usize) -> Self {
+        Self { day, book: Arc::new(Book::with_room(slots)), buckets: vec![Vec::new(); SHARDS] }
+    }
+
+    /// Its day.
+    pub(super) const fn day(&self) -> Day {
+        self.day
+    }
+
+    /// Takes what the journal says was taken.
+    pub(super) fn take_again(&mut self, taken: &Taken) {
+        let (book, buckets) = (&*self.book, &mut self.buckets);
+        reserve::take_again(book, taken, |key| {
+            // The map chooses its shards like this; if it did otherwise, this would be slow and not wrong.
+            let shard = (book.slots.hasher().hash_one(key) << 7) >> (u64::BITS - SHARDS.trailing_zeros());
+            let bucket = &mut buckets[shard as usize];
+            bucket.push(key);
+            if bucket.len() >= BUCKET {
+                book.restore(bucket);
+                bucket.clear();
+            }
+        });
+    }
+
+    /// The book with everything that was taken.
+    pub(super) fn book(&mut self) -> Arc<Book> {
+        for bucket in &mut self.buckets {
+            self.book.restore(bucket);
+            bucket.clear();
+        }
+        Arc::clone(&self.book)
+    }
+}
+
 impl Default for Book {
     fn default() -> Self {
-        let map = |shards| DashMap::with_hasher_and_shard_amount(foldhash::fast::RandomState::default(), shards);
+        Self::with_room(0)
+    }
+}
+
+impl Book {
+    /// A day that will hold so many slots.
+    fn with_room(slots: usize) -> Self {
+        let map = |slots| {
+            let hasher = foldhash::fast::RandomState::default();
+            DashMap::with_capacity_and_hasher_and_shard_amount(slots, hasher, SHARDS)
+        };
         let counters = || (0..=usize::from(u16::MAX)).map(|_| AtomicU32::new(0)).collect();
         Self {
-            slots: map(SHARDS),
-            users: map(SHARDS),
+            slots: map(slots),
+            users: map(0),
             counters: counters(),
             observed_counters: counters(),
             rows: AtomicU64::new(0),
         }
     }
-}
 
-impl Book {
     /// Counts one more for a scope unless it has `limit` already.
     pub(super) fn count_up(&self, side: Side, scope: u16, limit: u32) -> bool {
         self.counter(side, scope)
@@ -75,10 +135,11 @@ impl Book {
     }
 
     /// Takes without a check, when the day is replayed.
-    pub(super) fn restore(&self, key: SlotKey) {
-        let mut count = self.slots.entry(key).or_insert(0);
-        *count = count.saturating_add(1);
-        self.rows.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn restore(&self, keys: &[SlotKey]) {
+        for key in keys {
+            one_more(&self.slots, *key);
+        }
+        self.rows.fetch_add(keys.len() as u64, Ordering::Relaxed);
     }
 
     /// Counts a subscriber without a check, when the day is replayed.

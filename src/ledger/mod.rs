@@ -18,6 +18,7 @@ mod group;
 pub mod journal;
 mod lock;
 pub mod names;
+mod outcomes;
 mod parts;
 mod record;
 mod recovery;
@@ -275,7 +276,8 @@ impl Ledger {
             record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
         } else if reservation.taken.terms.unknown_releases {
             // It was given back when the timer ran out, and was sent after all.
-            reserve::take_again(&self.turn_day(reservation.taken.day), &reservation.taken);
+            let book = self.turn_day(reservation.taken.day);
+            reserve::take_again(&book, &reservation.taken, |key| book.restore(&[key]));
             reservation.taken.write_again(&mut batch.records);
         }
     }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crate::domain::{Day, LocalTime, Tick};
 use crate::policy::switches::{Switches, UnknownOutcome};
 
-use super::book::Book;
+use super::book::{Book, Gathering};
 use super::journal::Journal;
 use super::names::Names;
+use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
 use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
@@ -37,12 +38,16 @@ const SWEEP_EVERY: u64 = 4096;
 const COMMIT_MS_MAX: i64 = 300_000;
 
 /// The replay in progress.
+///
+/// The journal is read twice: first for what became of every reservation, then for what was taken. So no
+/// slot is entered only to be given back, and nothing has to be looked up for a message that was settled.
 pub(super) struct Replay<'a> {
     switches: &'a Switches,
     tick: Tick,
     today: Day,
-    days: Vec<(Day, Arc<Book>)>,
-    open: HashMap<u64, Taken, foldhash::fast::RandomState>,
+    outcomes: Outcomes,
+    days: Vec<Gathering>,
+    open: Vec<(u64, Taken)>,
     open_parts: HashMap<u64, (PartOf, Taken), foldhash::fast::RandomState>,
     began: Instant,
     reservations: u64,
@@ -57,43 +62,95 @@ pub(super) struct Replay<'a> {
 
 /// Reads the files whose reservations can still matter.
 pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
+    let began = Instant::now();
     let today = LocalTime::of(tick.wall).day;
+    // A message scheduled ahead was journalled that many days before its own day.
+    let reach = switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1;
+    let volumes = VolumeId::all(&shelf.folder)?;
+    let days: Vec<_> = volumes
+        .chunk_by(|one, next| one.day == next.day)
+        .filter(|volumes| volumes[0].day.number() + reach >= today.number())
+        .collect();
+    let mut first = FirstReading::new(today);
+    for volumes in &days {
+        let day = volumes[0].day;
+        let mut names = std::mem::take(&mut first.names);
+        shelf.read(day, volumes, &mut names, |row| first.row(day, &row))?;
+        first.names = names;
+    }
     let mut replay = Replay {
         switches,
         tick,
         today,
-        days: Vec::new(),
-        open: HashMap::default(),
+        outcomes: first.outcomes,
+        days: first.taken.iter().map(|(day, slots)| Gathering::new(*day, *slots)).collect(),
+        open: Vec::new(),
         open_parts: HashMap::default(),
-        began: Instant::now(),
+        began,
         reservations: 0,
         spreads: Spreads::default(),
         parts: Parts::default(),
         unknown: HashMap::new(),
-        names: Names::default(),
-        next_id: 1,
-        last_row: 0,
+        names: first.names,
+        next_id: first.next_id,
+        last_row: first.last_row,
     };
-    // A message scheduled ahead was journalled that many days before its own day.
-    let reach = switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1;
-    let volumes = VolumeId::all(&shelf.folder)?;
-    for volumes in volumes.chunk_by(|one, next| one.day == next.day) {
+    for volumes in &days {
         let day = volumes[0].day;
-        if day.number() + reach >= today.number() {
-            let mut names = std::mem::take(&mut replay.names);
-            shelf.read(day, volumes, &mut names, |row| replay.row(day, &row))?;
-            replay.names = names;
-        }
+        shelf.read(day, volumes, &mut Names::default(), |row| replay.row(day, &row))?;
     }
     Ok(replay)
 }
 
-impl Replay<'_> {
+/// What became of the reservations, and how many there are for each day to come.
+struct FirstReading {
+    today: Day,
+    outcomes: Outcomes,
+    taken: Vec<(Day, usize)>,
+    names: Names,
+    next_id: u64,
+    last_row: i64,
+}
+
+impl FirstReading {
+    fn new(today: Day) -> Self {
+        let (outcomes, names) = (Outcomes::default(), Names::default());
+        Self { today, outcomes, taken: Vec::new(), names, next_id: 1, last_row: 0 }
+    }
+
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
         if self.last_row != 0 && row.number != self.last_row + 1 {
             return Err(ReadError::Missing { day, after: self.last_row, next: row.number });
         }
         self.last_row = row.number;
+        let mut id = row.first_id;
+        for record in read_row(&row.records) {
+            match record.map_err(|_| ReadError::Corrupt { day, row: row.number })? {
+                Record::Reserved(taken) => {
+                    self.outcomes.open(id);
+                    self.count(taken.day);
+                    id += 1;
+                }
+                Record::Part(_) => id += 1, // settled in the order of the records, when they are read again
+                Record::TakenAgain(_) => {}
+                Record::Settled(id, settled) => self.outcomes.settle(id, settled),
+            }
+        }
+        self.next_id = self.next_id.max(id);
+        Ok(())
+    }
+
+    fn count(&mut self, day: Day) {
+        if let Some((_, taken)) = self.taken.iter_mut().find(|(own, _)| *own == day) {
+            *taken += 1;
+        } else if day >= self.today {
+            self.taken.push((day, 1));
+        }
+    }
+}
+
+impl Replay<'_> {
+    fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
         let mut id = row.first_id;
         for record in read_row(&row.records) {
             match record.map_err(|_| ReadError::Corrupt { day, row: row.number })? {
@@ -110,19 +167,23 @@ impl Replay<'_> {
                 Record::Settled(id, settled) => self.settled(id, settled),
             }
         }
-        self.next_id = self.next_id.max(id);
         Ok(())
     }
 
     fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {
         (taken.spread_at_ms, taken.terms) = (self.steady_ms(row), Terms::of(self.switches));
         self.reservations += 1;
-        if taken.day >= self.today {
+        let outcome = self.outcomes.of(id);
+        if outcome != Outcome::Rejected && taken.day >= self.today {
             self.apply(&taken);
-        } else {
-            taken.effects.remove(Effects::SLOT);
         }
-        self.open.insert(id, taken);
+        match outcome {
+            Outcome::Accepted | Outcome::Rejected => {}
+            Outcome::Unknown => {
+                self.unknown.insert(id, taken);
+            }
+            Outcome::Open => self.open.push((id, taken)),
+        }
     }
 
     /// The row's age tells where its places stand in the steady clock's window.
@@ -147,9 +208,8 @@ impl Replay<'_> {
     }
 
     fn apply(&mut self, taken: &Taken) {
-        let book = self.book(taken.day);
         let Some(recipient) = taken.recipient else { return };
-        reserve::take_again(&book, taken);
+        self.day(taken.day).take_again(taken);
         if taken.effects.contains(Effects::SPREAD) {
             let window = i64::from(self.switches.spread.window_seconds) * 1000;
             if taken.spread_at_ms + window > self.tick.steady_ms {
@@ -158,28 +218,14 @@ impl Replay<'_> {
         }
     }
 
+    /// The first reading knows what became of whole messages; parts are settled in the order of the records.
     fn settled(&mut self, id: u64, settled: Settled) {
         if !self.open_parts.is_empty()
             && let Some((part, taken)) = self.open_parts.remove(&id)
         {
-            return self.settled_part(id, part, taken, settled);
-        }
-        match settled {
-            Settled::Accepted => {
-                self.open.remove(&id);
-                self.unknown.remove(&id);
-            }
-            Settled::Rejected(_) => {
-                if let Some(taken) = self.open.remove(&id).filter(|taken| taken.day >= self.today) {
-                    let book = self.book(taken.day);
-                    reserve::give_back(&book, &self.spreads, &taken);
-                }
-            }
-            Settled::Unknown => {
-                if let Some(taken) = self.open.remove(&id) {
-                    self.unknown.insert(id, taken);
-                }
-            }
+            self.settled_part(id, part, taken, settled);
+        } else if settled != Settled::Unknown && !self.unknown.is_empty() {
+            self.unknown.remove(&id); // a part that became known later
         }
     }
 
@@ -191,7 +237,7 @@ impl Replay<'_> {
                 self.unknown.insert(id, taken);
             }
             Settled::Rejected(_) => {
-                let book = (taken.day >= self.today).then(|| self.book(taken.day));
+                let book = (taken.day >= self.today).then(|| self.day(taken.day).book());
                 self.parts.gone(part, |taken| {
                     if let Some(book) = &book {
                         reserve::give_back(book, &self.spreads, taken);
@@ -201,13 +247,13 @@ impl Replay<'_> {
         }
     }
 
-    fn book(&mut self, day: Day) -> Arc<Book> {
-        if let Some((_, book)) = self.days.iter().find(|(own, _)| *own == day) {
-            return Arc::clone(book);
-        }
-        let book = Arc::<Book>::default();
-        self.days.push((day, Arc::clone(&book)));
-        book
+    fn day(&mut self, day: Day) -> &mut Gathering {
+        let known = self.days.iter().position(|own| own.day() == day);
+        let index = known.unwrap_or_else(|| {
+            self.days.push(Gathering::new(day, 0));
+            self.days.len() - 1
+        });
+        &mut self.days[index]
     }
 
     /// What was under way becomes unknown, in the journal too.
@@ -218,8 +264,10 @@ impl Replay<'_> {
         for (id, taken) in std::mem::take(&mut self.open) {
             if release {
                 record::write_settled(id, Settled::Rejected(0), &mut records);
-                let book = self.book(taken.day);
-                reserve::give_back(&book, &self.spreads, &taken);
+                if taken.day >= self.today {
+                    let book = self.day(taken.day).book();
+                    reserve::give_back(&book, &self.spreads, &taken);
+                }
             } else {
                 record::write_settled(id, Settled::Unknown, &mut records);
                 self.unknown.insert(id, taken);
@@ -234,7 +282,7 @@ impl Replay<'_> {
         if !records.is_empty() {
             journal.append(&mut records, 0);
         }
-        let days = std::mem::take(&mut self.days);
+        let days: Vec<_> = self.days.drain(..).map(|mut day| (day.day(), day.book())).collect();
         let summary = Recovered {
             reservations: self.reservations,
             slots: days.iter().map(|(_, book)| book.rows()).sum(),

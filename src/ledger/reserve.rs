@@ -121,15 +121,17 @@ pub(super) fn forgotten(claim: &Claim<'_>) -> Refusal {
     Refusal { reason, status: claim.account.status(reason), also: Reasons::NONE, observed: Reasons::NONE }
 }
 
-/// Takes what the journal says was taken, without asking; the windows of 7.7 are left alone.
-pub(super) fn take_again(book: &Book, taken: &Taken) {
+/// Takes what the journal says was taken, without asking: counts in the book, the slot by `slot`. The windows of 7.7
+/// are left alone.
+pub(super) fn take_again(book: &Book, taken: &Taken, slot: impl FnOnce(SlotKey)) {
     let Some(recipient) = taken.recipient else { return };
     if taken.effects.contains(Effects::SLOT) {
-        book.restore(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
+        slot(SlotKey::new(recipient, taken.slot_scope, Space::Messages));
     }
     if taken.effects.contains(Effects::QUOTA) {
         let user = taken.effects.contains(Effects::USER);
-        book.restore_user(taken.quota_scope, user.then(|| SlotKey::new(recipient, taken.quota_scope, Space::Users)));
+        let user = user.then(|| SlotKey::new(recipient, taken.quota_scope, Space::Users));
+        book.restore_user(taken.quota_scope, user);
     }
     if taken.effects.contains(Effects::OWN_QUOTA) {
         book.count_up(Side::Real, taken.account, u32::MAX);
