@@ -15,10 +15,10 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use crate::domain::{LocalTime, Ticker};
+use crate::domain::{Day, LocalTime, Ticker};
 
 use super::names::Names;
-use super::volume::{Shelf, Volume, VolumeId};
+use super::volume::{ReadError, Row, Shelf, Volume, VolumeId};
 
 /// What a reservation survives before its message leaves (P3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -110,8 +110,9 @@ impl Journal {
         next_row: i64,
         observer: Arc<dyn CommitObserver>,
     ) -> rusqlite::Result<Arc<Self>> {
-        let day = LocalTime::of(ticker.tick().wall).day;
-        let volume = shelf.open(VolumeId::first(day), names)?;
+        let id = VolumeId::first(LocalTime::of(ticker.tick().wall).day);
+        let volume = shelf.open(id, names)?;
+        let resting = id.other().path(&shelf.folder).exists().then(|| shelf.open(id.other(), names)).transpose()?;
         let journal = Arc::new(Self {
             shelf,
             ticker,
@@ -128,7 +129,7 @@ impl Journal {
             file: Mutex::new(Active { volume, next_row, names: names.clone() }),
             tomorrow: Mutex::new(None),
             retired: Mutex::new(Vec::new()),
-            resting: Mutex::new(None),
+            resting: Mutex::new(resting),
             finished: watch::Sender::new(0),
             failures: Mutex::new(VecDeque::new()),
             trusted: AtomicBool::new(true),
@@ -344,6 +345,76 @@ impl Journal {
         folded
     }
 
+    /// Number of the row committed last.
+    pub(super) fn last_row(&self) -> i64 {
+        self.file.lock().next_row - 1
+    }
+
+    /// Names given so far.
+    pub(super) fn names(&self) -> Names {
+        self.file.lock().names.clone()
+    }
+
+    /// Where its files lie, and how they are opened.
+    pub(super) const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Reads a day up to a row, in the order of the commits, while commits go on: a few rows at a time are read
+    /// through the connection that writes, for no other can.
+    pub(super) fn read(
+        &self,
+        day: Day,
+        last: i64,
+        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        /// A commit waits for no more than this.
+        const ROWS_AT_ONCE: i64 = 32;
+        let mut after = None;
+        loop {
+            let resting = self.resting.lock();
+            let file = self.file.lock();
+            if file.volume.id().day != day {
+                drop((resting, file));
+                return self.read_closed(day, last, each);
+            }
+            let held = [Some(&file.volume), resting.as_ref().filter(|volume| volume.id().day == day)];
+            let held = || held.into_iter().flatten();
+            let from = match after {
+                Some(after) => after,
+                None => held()
+                    .map(Volume::first_row)
+                    .collect::<rusqlite::Result<Vec<_>>>()?
+                    .into_iter()
+                    .flatten()
+                    .min()
+                    .map_or(last, |first| first - 1),
+            };
+            if from >= last {
+                return Ok(());
+            }
+            let to = last.min(from + ROWS_AT_ONCE);
+            let mut rows = Vec::new();
+            for volume in held() {
+                rows.extend(volume.rows(from, to)?);
+            }
+            drop((resting, file));
+            rows.sort_unstable_by_key(|row| row.number);
+            rows.into_iter().try_for_each(&mut *each)?;
+            after = Some(to);
+        }
+    }
+
+    fn read_closed(
+        &self,
+        day: Day,
+        last: i64,
+        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let volumes: Vec<_> = VolumeId::all(&self.shelf.folder)?.into_iter().filter(|id| id.day == day).collect();
+        self.shelf.read(day, &volumes, &mut Names::default(), |row| if row.number <= last { each(row) } else { Ok(()) })
+    }
+
     /// Writes an empty row after a failure, so that a ledger that works again says so before somebody sends.
     pub fn probe(&self) {
         let mut file = self.file.lock();
@@ -381,9 +452,8 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::super::disk::RealDisk;
-    use super::super::volume::ReadError;
     use super::*;
-    use crate::domain::{Clock, Day, Moment};
+    use crate::domain::{Clock, Moment};
 
     #[derive(Debug)]
     struct Unwatched;

@@ -18,6 +18,7 @@ mod group;
 pub mod journal;
 mod lock;
 pub mod names;
+pub mod operate;
 mod outcomes;
 mod parts;
 mod record;
@@ -49,7 +50,8 @@ pub use self::volume::ReadError;
 
 use self::disk::Disk;
 use self::lock::FolderLock;
-use self::parts::Parts;
+use self::operate::Unanswered;
+use self::parts::{PartOf, Parts};
 use self::record::Taken;
 use self::reserve::Spreads;
 use self::volume::Shelf;
@@ -89,7 +91,9 @@ pub struct Ledger {
     parts: Parts,
     journal: Arc<Journal>,
     names: Mutex<Names>,
-    unknown: Mutex<HashMap<u64, Taken>>,
+    unknown: Mutex<HashMap<u64, Unanswered>>,
+    /// Days before its own on which a message can have been submitted for a day, and one more.
+    reach: u16,
     reserved: AtomicU64,
     /// The first day that may still be sent for; days before it are forgotten.
     floor: AtomicU16,
@@ -152,6 +156,7 @@ impl Ledger {
             journal,
             names: Mutex::new(replay.names),
             unknown: Mutex::new(replay.unknown),
+            reach: recovery::reach(switches),
             reserved: AtomicU64::new(0),
             floor: AtomicU16::new(0),
             writer: Mutex::new(None),
@@ -262,7 +267,8 @@ impl Ledger {
         self.one_settled();
         record::write_settled(reservation.id, settled, &mut batch.records);
         if settled == Settled::Unknown {
-            self.unknown.lock().insert(reservation.id, reservation.taken);
+            let (taken, part, since) = (reservation.taken, reservation.part, self.ticker.tick().wall);
+            self.unknown.lock().insert(reservation.id, Unanswered { taken, part, since, released: false });
         }
     }
 
@@ -272,13 +278,15 @@ impl Ledger {
         if !accepted || !reservation.is_durable() {
             return;
         }
-        if self.unknown.lock().remove(&reservation.id).is_some() {
-            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
-        } else if reservation.taken.terms.unknown_releases {
-            // It was given back when the timer ran out, and was sent after all.
+        let known = self.unknown.lock().remove(&reservation.id);
+        let released = known.map_or(reservation.taken.terms.unknown_releases, |one| one.released);
+        if released {
+            // It was given back, by the timer or by an operator, and was sent after all.
             let book = self.turn_day(reservation.taken.day);
             reserve::take_again(&book, &reservation.taken, |key| book.restore(&[key]));
             reservation.taken.write_again(&mut batch.records);
+        } else if known.is_some() {
+            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
         }
     }
 
@@ -311,7 +319,7 @@ impl Ledger {
 
     /// Messages whose outcome is unknown.
     pub fn unknown(&self) -> usize {
-        self.unknown.lock().len()
+        self.unknown.lock().values().filter(|one| !one.released).count()
     }
 
     /// Messages reserved and not settled.
@@ -345,13 +353,17 @@ impl Ledger {
     }
 
     fn give_back(&self, reservation: &Reservation) {
+        self.give_back_taken(&reservation.taken, reservation.part);
+    }
+
+    fn give_back_taken(&self, taken: &Taken, part: Option<PartOf>) {
         let all = |taken: &Taken| {
             if let Some(book) = self.book(taken.day) {
                 reserve::give_back(&book, &self.spreads, taken);
             }
         };
-        match reservation.part {
-            None => all(&reservation.taken),
+        match part {
+            None => all(taken),
             Some(part) => self.parts.gone(part, all),
         }
     }

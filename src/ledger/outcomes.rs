@@ -61,6 +61,7 @@ impl Outcomes {
 
 #[cfg(test)]
 mod tests {
+    use super::Outcome::{Accepted, Open, Rejected};
     use super::*;
 
     #[test]
@@ -83,7 +84,6 @@ mod tests {
             outcomes.settle(id, settled);
         }
         let found: Vec<_> = [3, 7, 8, 9, 11, 12, 99].map(|id| outcomes.of(id)).into();
-        use Outcome::{Accepted, Open, Rejected};
         assert_eq!(found, [Open, Accepted, Accepted, Open, Rejected, Open, Open]);
     }
 }

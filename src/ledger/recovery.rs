@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Day, LocalTime, Tick};
+use crate::domain::{Day, LocalTime, Moment, Tick};
 use crate::policy::switches::{Switches, UnknownOutcome};
 
 use super::book::{Book, Gathering};
 use super::journal::Journal;
 use super::names::Names;
+use super::operate::Unanswered;
 use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
 use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
@@ -53,19 +54,23 @@ pub(super) struct Replay<'a> {
     reservations: u64,
     pub(super) spreads: Spreads,
     pub(super) parts: Parts,
-    pub(super) unknown: HashMap<u64, Taken>,
+    pub(super) unknown: HashMap<u64, Unanswered>,
     pub(super) names: Names,
     pub(super) next_id: u64,
     /// Number of the last row read; 0 before the first.
     pub(super) last_row: i64,
 }
 
+/// A message scheduled ahead was journalled that many days before its own day, at most.
+pub(super) fn reach(switches: &Switches) -> u16 {
+    switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1
+}
+
 /// Reads the files whose reservations can still matter.
 pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
     let began = Instant::now();
     let today = LocalTime::of(tick.wall).day;
-    // A message scheduled ahead was journalled that many days before its own day.
-    let reach = switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1;
+    let reach = reach(switches);
     let volumes = VolumeId::all(&shelf.folder)?;
     let days: Vec<_> = volumes
         .chunk_by(|one, next| one.day == next.day)
@@ -180,7 +185,7 @@ impl Replay<'_> {
         match outcome {
             Outcome::Accepted | Outcome::Rejected => {}
             Outcome::Unknown => {
-                self.unknown.insert(id, taken);
+                self.unanswered(id, taken, None);
             }
             Outcome::Open => self.open.push((id, taken)),
         }
@@ -224,9 +229,18 @@ impl Replay<'_> {
             && let Some((part, taken)) = self.open_parts.remove(&id)
         {
             self.settled_part(id, part, taken, settled);
-        } else if settled != Settled::Unknown && !self.unknown.is_empty() {
-            self.unknown.remove(&id); // a part that became known later
+        } else if settled != Settled::Unknown
+            && let Some(one) = self.unknown.remove(&id)
+            && let (Settled::Rejected(_), Some(part)) = (settled, one.part)
+        {
+            self.settled_part(id, part, one.taken, settled); // released by an operator
         }
+    }
+
+    fn unanswered(&mut self, id: u64, taken: Taken, part: Option<PartOf>) {
+        let age_ms = self.tick.steady_ms - taken.spread_at_ms;
+        let since = Moment::from_ms(self.tick.wall.ms() - age_ms);
+        self.unknown.insert(id, Unanswered { taken, part, since, released: false });
     }
 
     fn settled_part(&mut self, id: u64, part: PartOf, taken: Taken, settled: Settled) {
@@ -234,7 +248,7 @@ impl Replay<'_> {
             Settled::Accepted => self.parts.sent(part),
             Settled::Unknown => {
                 self.parts.sent(part);
-                self.unknown.insert(id, taken);
+                self.unanswered(id, taken, Some(part));
             }
             Settled::Rejected(_) => {
                 let book = (taken.day >= self.today).then(|| self.day(taken.day).book());
@@ -270,7 +284,7 @@ impl Replay<'_> {
                 }
             } else {
                 record::write_settled(id, Settled::Unknown, &mut records);
-                self.unknown.insert(id, taken);
+                self.unanswered(id, taken, None);
             }
         }
         let settled = if release { Settled::Rejected(0) } else { Settled::Unknown };

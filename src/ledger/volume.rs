@@ -26,6 +26,8 @@ const SCHEMA: &str = "
         records BLOB NOT NULL
     );";
 
+const INSERT: &str = "INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)";
+
 /// The layout of the files that this version writes and reads.
 const FORMAT: &str = "2";
 /// A commit writes whole pages, so small ones make a small commit cheap.
@@ -115,6 +117,11 @@ impl VolumeId {
 }
 
 impl Shelf {
+    /// The same in another folder.
+    pub(super) fn at(&self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self.clone() }
+    }
+
     /// Octets of all the files in the folder.
     pub(super) fn octets(&self) -> u64 {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -142,6 +149,26 @@ impl Shelf {
         let mut volume = Volume { id, connection, names: 0, log, disk: Arc::clone(&self.disk) };
         volume.write_names(names)?;
         Ok(volume)
+    }
+
+    /// Makes a volume that holds these rows and nothing else, folded and closed.
+    pub(super) fn copy(
+        &self,
+        id: VolumeId,
+        names: &Names,
+        rows: impl FnOnce(&mut dyn FnMut(Row) -> Result<(), ReadError>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let volume = self.open(id, names)?;
+        let all = volume.connection.unchecked_transaction()?;
+        let mut insert = all.prepare(INSERT)?;
+        rows(&mut |row| {
+            let crc = crc32fast::hash(&row.records);
+            insert.execute(params![row.number, row.first_id.cast_signed(), row.at.ms(), crc, row.records])?;
+            Ok(())
+        })?;
+        drop(insert);
+        all.commit()?;
+        Ok(volume.fold()?)
     }
 
     /// Reads a day's volumes in the order of the commits.
@@ -229,12 +256,24 @@ impl Volume {
     /// Appends one row; durable as configured when it returns.
     pub(super) fn insert(&mut self, number: i64, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
         self.disk.consent(Act::Write)?;
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)")?;
+        let mut insert = self.connection.prepare_cached(INSERT)?;
         let crc = crc32fast::hash(records);
         insert.execute(params![number, first_id.cast_signed(), at.ms(), crc, records])?;
         Ok(())
+    }
+
+    /// Its rows behind one and up to another.
+    pub(super) fn rows(&self, after: i64, last: i64) -> Result<Vec<Row>, ReadError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT row, first_id, at_ms, crc, records FROM batch WHERE row > ? AND row <= ? ORDER BY row",
+        )?;
+        let rows = select.query_map([after, last], |row| read_row(self.id.day, row))?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Its first row.
+    pub(super) fn first_row(&self) -> rusqlite::Result<Option<i64>> {
+        self.connection.query_row("SELECT min(row) FROM batch", [], |row| row.get(0))
     }
 
     /// Writes names that the file does not have.

@@ -12,6 +12,7 @@ mod labelled;
 mod modes;
 mod monitoring;
 mod no_bypass;
+mod operate;
 mod operations;
 mod parts;
 mod pdus;
