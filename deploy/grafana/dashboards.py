@@ -63,6 +63,10 @@ DASHBOARDS = {
         ("Quota used, ten highest 配额", "bars", "percentunit", [
             (f"topk(10, {gauge('smsluice_quota_used_recipients')} / {gauge('smsluice_quota_limit_recipients')})", "{{account}}")], 8),
         ("Policy version 策略版本", "number", "none", [(gauge("smsluice_policy_version"), "{{instance}}")], 8),
+        ("Holds by scope 暂停", "stack", "short", [(f"sum by (scope_kind) ({gauge('smsluice_holds')})", "{{scope_kind}}")], 8),
+        ("Accounts held 被暂停账号", "table", "none", [(gauge("smsluice_account_held") + " == 1", "{{account}}")], 8),
+        ("Age of the oldest hold 最早暂停", "lines", "s", [
+            (f"time() - ({gauge('smsluice_hold_oldest_timestamp_seconds')} > 0)", "{{instance}}")], 8),
     ]),
     "smsc": ("smsluice: SMSC 短信中心", [
         ("In flight 在途", "lines", "short", [(f"sum by (instance) ({gauge('smsluice_messages_in_flight')})", "{{instance}}")], 8),
@@ -92,6 +96,7 @@ DASHBOARDS = {
         ("Would have been refused 观察模式", "stack", "ops", [(rate("smsluice_shadow_refusals_total", "rule", ACCOUNT), "{{rule}}")], 8),
         ("Tolerances used 容忍项", "lines", "ops", [(rate("smsluice_quirks_total", "quirk", ACCOUNT), "{{quirk}}")], 8),
         ("In flight 在途", "lines", "short", [(gauge("smsluice_messages_in_flight", ACCOUNT), "{{instance}}")], 8),
+        ("Held 被暂停", "lines", "short", [(gauge("smsluice_account_held", ACCOUNT), "{{instance}}")], 24),
     ]),
     "ledger": ("smsluice: ledger and disk 账本与磁盘", [
         ("Commit time 提交耗时", "lines", "s", quantiles("smsluice_ledger_commit_duration_seconds"), 8),
@@ -197,6 +202,8 @@ def dashboard(name: str) -> dict:
         variables.append(variable("account", "account 账号", "label_values(smsluice_session_limit, account)", False))
     marks = [{"name": "policy in force 策略变更", "datasource": SOURCE, "enable": True, "iconColor": "blue",
               "expr": "changes(smsluice_policy_version[1m]) > 0", "titleFormat": "policy version"}]
+    marks.append({"name": "hold placed 暂停", "datasource": SOURCE, "enable": True, "iconColor": "red",
+                  "expr": "changes(smsluice_hold_oldest_timestamp_seconds[1m]) > 0", "titleFormat": "hold"})
     links = [{"title": "smsluice", "type": "dashboards", "tags": ["smsluice"], "asDropdown": True, "keepTime": True}]
     return {"uid": f"smsluice-{name}", "title": title, "tags": ["smsluice"], "timezone": "Asia/Shanghai", "schemaVersion": 39,
             "version": 1, "editable": True, "refresh": "30s", "time": {"from": "now-6h", "to": "now"}, "links": links,

@@ -20,6 +20,7 @@ pub mod rules;
 pub mod ruleset;
 #[cfg(test)]
 mod scenarios;
+pub mod status_reference;
 pub mod switches;
 #[cfg(test)]
 pub(crate) mod testing;
