@@ -31,7 +31,7 @@ const INSERT: &str = "INSERT INTO batch (row, first_id, at_ms, crc, records) VAL
 /// The layout of the files that this version writes and reads.
 const FORMAT: &str = "2";
 /// A commit writes whole pages, so small ones make a small commit cheap.
-const PAGE_SIZE: u32 = 1024;
+const PAGE_SIZE: u32 = 2048;
 
 /// Which file: a day, and which of the day's volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,6 +10,9 @@ use unicode_normalization::UnicodeNormalization;
 /// With `strip_format`, format characters (category Cf) are removed before.
 pub fn matching_text(text: &[char], strip_format: bool, out: &mut Vec<char>) {
     out.clear();
+    if fold_plain(text, out) {
+        return;
+    }
     if !fold_usual(text, out) {
         out.clear();
         let kept = text.iter().copied().filter(|ch| !(strip_format && is_format(*ch)));
@@ -18,6 +21,32 @@ pub fn matching_text(text: &[char], strip_format: bool, out: &mut Vec<char>) {
     if out.last() == Some(&' ') {
         out.pop();
     }
+}
+
+/// Folds the plainest texts: ideographs, ASCII, full-width forms and the usual marks, with single spaces between. Looked at
+/// without a jump, so that the compiler takes many characters at once; `false`, and nothing written, if there are others.
+fn fold_plain(text: &[char], out: &mut Vec<char>) -> bool {
+    const fn between(ch: u32, first: u32, last: u32) -> bool {
+        ch.wrapping_sub(first) <= last - first
+    }
+    let plain = text.iter().fold(true, |all, ch| {
+        let ch = u32::from(*ch);
+        let ideograph = between(ch, 0x4E00, 0x9FFF);
+        let mark = between(ch, 0x3001, 0x3029) | between(ch, 0xFF01, 0xFF5E) | between(ch, 0x201C, 0x201D);
+        all & (ideograph | between(ch, 0x20, 0x7E) | mark)
+    });
+    let doubled =
+        text.iter().zip(text.iter().skip(1)).fold(false, |any, (ch, next)| any | ((*ch == ' ') & (*next == ' ')));
+    let edge = |ch: Option<&char>| ch == Some(&' ');
+    if !plain || doubled || edge(text.first()) || edge(text.last()) {
+        return false;
+    }
+    out.extend(text.iter().map(|ch| {
+        let code = u32::from(*ch);
+        let narrow = if between(code, 0xFF01, 0xFF5E) { code - 0xFEE0 } else { code };
+        char::from_u32(narrow).unwrap_or(*ch) // always one: full-width forms map to ASCII
+    }));
+    true
 }
 
 /// Folds a text of usual characters without asking the Unicode tables; `false` if one is not usual.
