@@ -35,8 +35,7 @@ fn fold_plain(text: &[char], out: &mut Vec<char>) -> bool {
         let mark = between(ch, 0x3001, 0x3029) | between(ch, 0xFF01, 0xFF5E) | between(ch, 0x201C, 0x201D);
         all & (ideograph | between(ch, 0x20, 0x7E) | mark)
     });
-    let doubled =
-        text.iter().zip(text.iter().skip(1)).fold(false, |any, (ch, next)| any | ((*ch == ' ') & (*next == ' ')));
+    let doubled = text.iter().zip(text.iter().skip(1)).filter(|pair| *pair == (&' ', &' ')).count() > 0;
     let edge = |ch: Option<&char>| ch == Some(&' ');
     if !plain || doubled || edge(text.first()) || edge(text.last()) {
         return false;

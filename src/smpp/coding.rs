@@ -160,8 +160,8 @@ fn utf16_be(octets: &[u8], out: &mut Vec<char>) -> Result<(), CodingError> {
         return Err(CodingError::Malformed);
     }
     // Without a jump in it, so that the compiler looks at many units at once. The usual text has no pair.
-    let pairs = units.iter().fold(false, |pairs, [high, _]| pairs | (high & 0xF8 == 0xD8));
-    if !pairs {
+    let halves_of_pairs = units.iter().filter(|[high, _]| high & 0xF8 == 0xD8).count();
+    if halves_of_pairs == 0 {
         let whole = |unit: &[u8; 2]| char::from_u32(u32::from(u16::from_be_bytes(*unit)));
         out.extend(units.iter().map(|unit| whole(unit).unwrap_or(char::REPLACEMENT_CHARACTER)));
         return Ok(());
