@@ -193,6 +193,7 @@ impl<'a> Bench<'a> {
 
     fn take(&self, permits: &[Permit], batch: &mut Batch) -> Vec<Reservation> {
         let claim = Claim {
+            owed: None,
             account: self.site.rules.account(ACCOUNT).expect("shipped"),
             scopes: self.scopes,
             throttle: &self.throttle,

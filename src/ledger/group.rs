@@ -1,5 +1,6 @@
 //! One message in several parts, from its first part to the end of its assembly time.
 
+use crate::domain::Day;
 use crate::policy::joined::{Earlier, Passed, Piece, Recipient};
 use crate::smpp::udh::PartKind;
 
@@ -9,6 +10,7 @@ use super::record::Taken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     to: Recipient,
+    from: u64,
     kind: PartKind,
     reference: u16,
 }
@@ -38,13 +40,15 @@ struct Held {
 impl Key {
     /// The key of a part's message.
     pub(super) const fn of(piece: &Piece) -> Self {
-        Self { to: piece.to, kind: piece.part.kind, reference: piece.part.reference }
+        Self { to: piece.to, from: piece.from, kind: piece.part.kind, reference: piece.part.reference }
     }
 }
 
 impl Group {
     /// Octets a group counts for, beside its parts.
     pub(super) const WEIGHT: usize = 256;
+    /// Octets one counts for of which only the reference is kept.
+    pub(super) const CLOSED_WEIGHT: usize = 128;
     /// Octets a part counts for, beside its text.
     pub(super) const PART_WEIGHT: usize = 64;
 
@@ -58,7 +62,23 @@ impl Group {
     pub(super) fn earlier(&self) -> Earlier<'_> {
         let texts = || self.parts.iter().map(|part| (part.index, &*part.text)).collect();
         let passed = if self.done { Passed::All } else { Passed::Some(texts()) };
-        Earlier { total: self.total, data_coding: self.data_coding, day: self.taken.day, passed }
+        Earlier { total: self.total, data_coding: self.data_coding, day: self.taken.day, passed, over: false }
+    }
+
+    /// The same of a message whose assembly time ended before it was whole; of its parts nothing is kept.
+    pub(super) const fn ended(day: Day) -> Earlier<'static> {
+        Earlier { total: 0, data_coding: 0, day, passed: Passed::Some(Vec::new()), over: true }
+    }
+
+    /// Whether all parts of it are with the SMSC for good.
+    pub(super) const fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// A part is with the SMSC after all, of which nothing was kept: no further one is taken.
+    pub(super) fn end(&mut self) {
+        self.done = true;
+        self.parts = Vec::new();
     }
 
     /// Holds a part that is about to leave.

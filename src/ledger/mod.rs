@@ -14,6 +14,7 @@
 
 pub mod book;
 pub mod disk;
+mod fading;
 mod group;
 pub mod journal;
 mod lock;
@@ -282,11 +283,24 @@ impl Ledger {
         let released = known.map_or(reservation.taken.terms.unknown_releases, |one| one.released);
         if released {
             // It was given back, by the timer or by an operator, and was sent after all.
+            if let Some(part) = reservation.part
+                && !self.parts.sent_late(part, self.ticker.tick().steady_ms)
+            {
+                return;
+            }
             let book = self.turn_day(reservation.taken.day);
             reserve::take_again(&book, &reservation.taken, |key| book.restore(&[key]));
             reservation.taken.write_again(&mut batch.records);
         } else if known.is_some() {
             record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
+        }
+    }
+
+    /// Gives back what an accepted message took, because it has moved to another day and taken what that needs.
+    pub fn give_up(&self, reservation: &Reservation, batch: &mut Batch) {
+        self.give_back(reservation);
+        if reservation.is_durable() {
+            reservation.taken.write_given_up(&mut batch.records);
         }
     }
 

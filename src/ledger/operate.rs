@@ -120,6 +120,15 @@ impl Ledger {
                                 id += 1;
                             }
                             Record::TakenAgain(_) => {}
+                            Record::GivenUp(taken) => {
+                                let of = entry(&taken, None); // moved to another day by a replacement
+                                let own = taken.recipient == Some(recipient) && taken.day == day;
+                                let moved =
+                                    |one: &&mut Entry| one.account == of.account && one.state == EntryState::Used;
+                                if let Some(entry) = found.iter_mut().rev().find(moved).filter(|_| own) {
+                                    entry.state = EntryState::Free(0);
+                                }
+                            }
                             Record::Settled(id, settled) => {
                                 if let Some(entry) = found.iter_mut().find(|entry| entry.id == id) {
                                     entry.state = settled.into();

@@ -19,6 +19,7 @@ use crate::policy::case::Author;
 use crate::policy::joined::{self, Joined, Piece};
 use crate::policy::{Permit, Reason, Reasons, Refusal};
 
+use super::fading::Fading;
 use super::group::{Group, Key};
 use super::record::{PartRecord, Taken};
 use super::reserve::{Claim, Reservation};
@@ -28,6 +29,9 @@ use super::reserve::{Claim, Reservation};
 const WEIGHT_MAX: usize = 32 * 1024 * 1024;
 /// Messages that one look forgets for one account; the next look forgets more.
 const FORGOTTEN_AT_ONCE: usize = 10_000;
+/// How long the reference of a message that was never whole stays closed: parts of it may still lie on
+/// the handset. A restart reads the files of as many days.
+const CLOSED_MS: i64 = 2 * 86_400_000;
 
 /// The messages in parts of all accounts.
 #[derive(Debug, Default)]
@@ -50,7 +54,22 @@ struct Groups {
     current: HashMap<Key, u64, foldhash::fast::RandomState>,
     /// By serial, so the oldest come first.
     all: BTreeMap<u64, Group>,
+    /// Those whose assembly time ended before they were whole.
+    closed: Fading<Key>,
+    /// Serials of messages that were given back and then taken again, because the SMSC had a part of them.
+    again: Fading<u64>,
     weight: usize,
+}
+
+/// What has come of a message before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// Nothing.
+    Nothing,
+    /// The parts of this serial.
+    Living(u64),
+    /// Parts of one that was never whole.
+    Closed,
 }
 
 impl Parts {
@@ -64,8 +83,9 @@ impl Parts {
         records: &mut Vec<u8>,
     ) -> Result<Reservation, Refusal> {
         let mut groups = self.accounts.entry(claim.scopes.account).or_default();
-        let serial = groups.living(&Key::of(piece), claim.tick.steady_ms);
-        let joined = groups.judge(claim, permit, piece, serial)?;
+        let known = groups.known(&Key::of(piece), claim.tick.steady_ms);
+        let joined = groups.judge(claim, permit, piece, known)?;
+        let serial = known.serial();
         if !joined.belongs || !groups.has_room(claim, permit, piece, serial)? {
             let own = take()?;
             own.write(records);
@@ -110,6 +130,13 @@ impl Parts {
         }
     }
 
+    /// The SMSC has a part that was given back. Tells whether its message has to be taken again.
+    pub(super) fn sent_late(&self, part: PartOf, now_ms: i64) -> bool {
+        let mut groups = self.accounts.entry(part.account).or_default();
+        // Its other parts hold what the message took. Its text is gone, so nobody can judge the whole any more.
+        groups.change(part.serial, Group::end).is_none() && groups.take_again(part.serial, now_ms)
+    }
+
     /// Enters a part as the journal has it; `true` if it is its message's first there.
     pub(super) fn restore(&self, record: PartRecord, assembly_ms: i64) -> (PartOf, bool) {
         let PartRecord { taken, serial, piece } = record;
@@ -130,28 +157,44 @@ impl Parts {
             let over = groups.all.iter().take_while(|(_, group)| group.deadline_ms <= now_ms);
             let over = over.filter(|(_, group)| !group.is_pending()).map(|(serial, _)| *serial);
             for serial in over.take(FORGOTTEN_AT_ONCE).collect::<Vec<_>>() {
-                groups.remove(serial);
+                groups.over(serial);
                 forgotten += 1;
             }
+            forgotten += groups.reopen(now_ms);
         }
         forgotten
     }
 }
 
-impl Groups {
-    /// The message of a key, unless its assembly time is over: then the reference is free for another.
-    fn living(&mut self, key: &Key, now_ms: i64) -> Option<u64> {
-        let serial = *self.current.get(key)?;
-        if self.all.get(&serial).is_some_and(|group| group.deadline_ms > now_ms) {
-            return Some(serial);
+impl Known {
+    const fn serial(self) -> Option<u64> {
+        match self {
+            Self::Living(serial) => Some(serial),
+            Self::Nothing | Self::Closed => None,
         }
-        self.current.remove(key);
-        None
+    }
+}
+
+impl Groups {
+    /// The message of a key. When its assembly time is over the reference is free for another, if it was whole.
+    fn known(&mut self, key: &Key, now_ms: i64) -> Known {
+        if let Some(serial) = self.current.get(key).copied() {
+            match self.all.get(&serial) {
+                Some(group) if group.deadline_ms > now_ms => return Known::Living(serial),
+                Some(group) if !group.is_done() => return Known::Closed,
+                _ => drop(self.current.remove(key)),
+            }
+        }
+        if self.closed.holds(key, now_ms) { Known::Closed } else { Known::Nothing }
     }
 
-    fn judge(&self, claim: &Claim<'_>, permit: &Permit, piece: &Piece, serial: Option<u64>) -> Result<Joined, Refusal> {
+    fn judge(&self, claim: &Claim<'_>, permit: &Permit, piece: &Piece, known: Known) -> Result<Joined, Refusal> {
         let author = Author { rules: claim.rules, account: claim.account };
-        let earlier = serial.and_then(|serial| self.all.get(&serial)).map(Group::earlier);
+        let earlier = match known {
+            Known::Nothing => None,
+            Known::Living(serial) => self.all.get(&serial).map(Group::earlier),
+            Known::Closed => Some(Group::ended(permit.day())),
+        };
         joined::join(author, piece, permit.day(), earlier.as_ref())
             .map_err(|refusal| Refusal { observed: refusal.observed.union(permit.observed()), ..refusal })
     }
@@ -191,6 +234,28 @@ impl Groups {
         Some(out)
     }
 
+    /// A message's assembly time is over.
+    fn over(&mut self, serial: u64) {
+        let Some(group) = self.remove(serial) else { return };
+        if !group.is_done() {
+            self.closed.insert(group.key, group.deadline_ms.saturating_add(CLOSED_MS));
+            self.weight += Group::CLOSED_WEIGHT;
+        }
+    }
+
+    /// Notes that a message is taken again; `false` if it was noted before.
+    fn take_again(&mut self, serial: u64, now_ms: i64) -> bool {
+        self.weight += Group::CLOSED_WEIGHT;
+        self.again.insert(serial, now_ms.saturating_add(CLOSED_MS))
+    }
+
+    /// Opens references whose time is over.
+    fn reopen(&mut self, now_ms: i64) -> usize {
+        let gone = self.closed.sweep(now_ms, FORGOTTEN_AT_ONCE) + self.again.sweep(now_ms, FORGOTTEN_AT_ONCE);
+        self.weight -= gone * Group::CLOSED_WEIGHT;
+        gone
+    }
+
     fn remove(&mut self, serial: u64) -> Option<Group> {
         let group = self.all.remove(&serial)?;
         self.weight -= group.weight();
@@ -212,13 +277,13 @@ mod tests {
     use crate::domain::{AccountClass, Clock, Tick, Ticker};
     use crate::ledger::record::{Effects, Terms};
     use crate::ledger::reserve::Scopes;
-    use crate::policy::joined::Recipient;
+    use crate::policy::joined::{Recipient, source_key};
     use crate::policy::ruleset::Rate;
     use crate::policy::switches::{Multipart, Switches};
     use crate::policy::testing::{Frame, WEEKDAY, account, at, ucs2, with_switches};
     use crate::policy::{Account, Mode, Modes, Ruleset, Scratch, decide};
-    use crate::smpp::Submission;
     use crate::smpp::udh::{Part, PartKind};
+    use crate::smpp::{Address, Submission};
     use crate::traffic::Throttle;
 
     /// One account under `length.multipart = "group"`, and what its messages have taken.
@@ -252,7 +317,7 @@ mod tests {
             let permit = decide(&self.rules, &self.account, &submission, at(WEEKDAY), &mut Scratch::default())?;
             let (rules, account, throttle) = (&self.rules, &self.account, &self.throttle);
             let tick = Tick { wall: at(WEEKDAY), steady_ms: now_ms, steady_ns: 0 };
-            let claim = Claim { account, scopes: Scopes { account: 1, unit: 1 }, throttle, rules, tick };
+            let claim = Claim { account, scopes: Scopes { account: 1, unit: 1 }, throttle, rules, tick, owed: None };
             let mut effects = Effects::default();
             effects.insert(Effects::SLOT);
             let taken = Taken {
@@ -294,15 +359,15 @@ mod tests {
     }
 
     #[test]
-    fn an_old_message_gives_back_what_it_took_after_another_has_its_reference() {
+    fn a_reference_is_free_again_when_nothing_of_its_message_is_left() {
         let world = World::new(AccountClass::CityMoa);
         let old = world.reserve(0, [1, 2, 1]).unwrap().part.unwrap();
-        let new = world.reserve(600_000, [1, 2, 1]).unwrap().part.unwrap();
-        assert_eq!((world.taken.get(), world.weight().1), (2, 2));
+        assert_eq!(world.reserve(600_000, [1, 2, 1]).unwrap_err().reason, Reason::OperationDenied);
         world.parts.sweep(600_000);
-        assert_eq!(world.weight().1, 2, "a part of it is under way");
+        assert_eq!(world.weight().1, 1, "a part of it is under way");
         world.gone(old);
-        assert_eq!((world.taken.get(), world.weight().1), (1, 1));
+        assert_eq!((world.taken.get(), world.weight().1), (0, 0));
+        let new = world.reserve(600_000, [1, 2, 1]).unwrap().part.unwrap();
         assert_eq!(world.reserve(600_001, [1, 2, 1]).unwrap_err().reason, Reason::Duplicate);
         world.gone(new);
         assert_eq!((world.taken.get(), world.weight()), (0, (0, 0)));
@@ -316,7 +381,8 @@ mod tests {
             let taken = world.reserve(0, [reference, total, index]).unwrap().taken;
             let part = Part { kind: PartKind::Udh8, reference: u16::from(reference), total, index };
             let to = Recipient::Subscriber(taken.recipient.unwrap());
-            PartRecord { taken, serial: 9, piece: Piece { part, to, data_coding: 8, text: "移动".into() } }
+            let from = source_key(Address { ton: 0, npi: 1, digits: b"6202" });
+            PartRecord { taken, serial: 9, piece: Piece { part, to, from, data_coding: 8, text: "移动".into() } }
         });
         let restored = Parts::default();
         let found = records.map(|record| restored.restore(record, 600_000));
@@ -328,6 +394,38 @@ mod tests {
         assert_eq!(world.reserve(599_999, [1, 2, 1]).unwrap_err().reason, Reason::Duplicate);
         let next = world.reserve(600_000, [1, 2, 1]).unwrap().part.unwrap();
         assert_eq!(next.serial, 10);
+    }
+
+    #[test]
+    fn a_message_that_was_never_whole_keeps_its_reference_closed() {
+        let world = World::new(AccountClass::CityMoa);
+        let part = world.reserve(0, [1, 2, 1]).unwrap().part.unwrap();
+        world.parts.sent(part);
+        for now in [600_000, 600_000 + CLOSED_MS - 1] {
+            world.parts.sweep(now);
+            for piece in [[1, 2, 2], [1, 2, 1], [1, 3, 2]] {
+                assert_eq!(world.reserve(now, piece).unwrap_err().reason, Reason::OperationDenied);
+            }
+        }
+        assert_eq!(world.weight(), (Group::CLOSED_WEIGHT, 0));
+        assert!(world.reserve(600_000 + CLOSED_MS, [1, 2, 2]).is_ok());
+    }
+
+    #[test]
+    fn late_answers_to_the_parts_of_a_message_take_it_again_once() {
+        let world = World::new(AccountClass::CityMoa);
+        let parts = [[1, 3, 1], [1, 3, 2]].map(|piece| world.reserve(0, piece).unwrap().part.unwrap());
+        for part in parts {
+            world.gone(part);
+        }
+        assert_eq!(world.taken.get(), 0);
+        assert_eq!(parts.map(|part| world.parts.sent_late(part, 0)), [true, false]);
+        let [one, two] = [[2, 3, 1], [2, 3, 2]].map(|piece| world.reserve(0, piece).unwrap().part.unwrap());
+        world.gone(one);
+        assert!(!world.parts.sent_late(one, 0), "the other part holds what the message took");
+        world.gone(two);
+        assert_eq!(world.taken.get(), 1, "it is not given back");
+        assert_eq!(world.reserve(0, [2, 3, 3]).unwrap_err().reason, Reason::Duplicate);
     }
 
     proptest! {
@@ -354,13 +452,15 @@ mod tests {
                 world.parts.sweep(now);
                 let groups = world.parts.accounts.get(&1);
                 let sum: usize = groups.iter().flat_map(|groups| groups.all.values()).map(Group::weight).sum();
-                prop_assert_eq!(sum, world.weight().0);
+                let closed = groups.map_or(0, |groups| groups.closed.len());
+                prop_assert_eq!(sum + closed * Group::CLOSED_WEIGHT, world.weight().0);
             }
             for part in pending {
                 world.gone(part);
             }
             prop_assert_eq!(world.taken.get(), arrived.len() as i32);
             world.parts.sweep(now + 600_000);
+            world.parts.sweep(now + 600_000 + CLOSED_MS);
             prop_assert_eq!(world.weight(), (0, 0));
         }
     }

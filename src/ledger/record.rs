@@ -119,6 +119,8 @@ pub(super) enum Record {
     Part(Box<PartRecord>),
     /// What had been given back was sent after all.
     TakenAgain(Taken),
+    /// An accepted message has moved to another day.
+    GivenUp(Taken),
     /// A reservation was settled.
     Settled(u64, Settled),
 }
@@ -132,13 +134,14 @@ const RESERVED: u8 = 1;
 const ACCEPTED: u8 = 2;
 const REJECTED: u8 = 3;
 const UNKNOWN: u8 = 4;
-const PART: u8 = 5;
+const PART: u8 = 6;
 const TAKEN_AGAIN: u8 = 9;
+const GIVEN_UP: u8 = 10;
 
 /// Octets of a reservation.
 const RESERVED_SIZE: usize = 15;
 /// Octets of a part behind what its message took and before its text.
-const PART_SIZE: usize = 16;
+const PART_SIZE: usize = 24;
 
 impl Terms {
     /// What the switches say now.
@@ -172,6 +175,13 @@ impl Taken {
         out[start] = TAKEN_AGAIN;
     }
 
+    /// Appends that an accepted message holds it no more.
+    pub(super) fn write_given_up(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write(out);
+        out[start] = GIVEN_UP;
+    }
+
     fn read(record: &[u8; RESERVED_SIZE]) -> Option<Self> {
         let pair = |at: usize| u16::from_le_bytes([record[at], record[at + 1]]);
         let number = u64::from_le_bytes([record[10], record[11], record[12], record[13], record[14], 0, 0, 0]);
@@ -191,7 +201,7 @@ impl Taken {
 impl PartRecord {
     /// Appends the part.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let Piece { part, data_coding, text, .. } = &self.piece;
+        let Piece { part, data_coding, text, from, .. } = &self.piece;
         let start = out.len();
         self.taken.write(out);
         out[start] = PART;
@@ -201,6 +211,7 @@ impl PartRecord {
             PartKind::Sar => 2,
         };
         out.extend(self.serial.to_le_bytes());
+        out.extend(from.to_le_bytes());
         out.extend([kind, part.total, part.index, *data_coding]);
         out.extend(part.reference.to_le_bytes());
         out.extend((text.len() as u16).to_le_bytes()); // TEXT_MAX characters are 16 000 octets at most
@@ -211,8 +222,9 @@ impl PartRecord {
         let (taken, rest) = octets.split_first_chunk::<RESERVED_SIZE>()?;
         let taken = Taken::read(taken)?;
         let (serial, rest) = rest.split_first_chunk()?;
+        let (from, rest) = rest.split_first_chunk()?;
         let (&[kind, total, index, data_coding, low, high, short, long], rest) =
-            rest.split_first_chunk::<{ PART_SIZE - 8 }>()?;
+            rest.split_first_chunk::<{ PART_SIZE - 16 }>()?;
         let kind = match kind {
             0 => PartKind::Udh8,
             1 => PartKind::Udh16,
@@ -223,7 +235,7 @@ impl PartRecord {
         let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([short, long])))?;
         let text = std::str::from_utf8(text).ok()?.into();
         let to = Recipient::Subscriber(taken.recipient?);
-        let piece = Piece { part, to, data_coding, text };
+        let piece = Piece { part, to, from: u64::from_le_bytes(*from), data_coding, text };
         Some((Self { taken, serial: u64::from_le_bytes(*serial), piece }, rest))
     }
 }
@@ -267,6 +279,7 @@ pub(super) fn settlements(records: &[u8]) -> Vec<u8> {
         match record {
             Record::Reserved(_) | Record::Part(_) => {} // its sender was refused
             Record::TakenAgain(taken) => taken.write_again(&mut out),
+            Record::GivenUp(taken) => taken.write_given_up(&mut out),
             Record::Settled(id, settled) => write_settled(id, settled, &mut out),
         }
     }
@@ -282,9 +295,10 @@ fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
         let (part, after) = PartRecord::read(octets)?;
         return Some((Record::Part(Box::new(part)), after));
     }
-    if octets[0] == TAKEN_AGAIN {
+    if matches!(octets[0], TAKEN_AGAIN | GIVEN_UP) {
         let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
-        return Some((Record::TakenAgain(Taken::read(record)?), after));
+        let record = if record[0] == TAKEN_AGAIN { Record::TakenAgain } else { Record::GivenUp }(Taken::read(record)?);
+        return Some((record, after));
     }
     let (head, after) = octets.split_first_chunk::<9>()?;
     let id = u64::from_le_bytes(*head[1..].first_chunk()?);
@@ -306,7 +320,11 @@ mod tests {
     fn part(taken: Taken) -> PartRecord {
         let part = Part { kind: PartKind::Sar, reference: 0x1234, total: 255, index: 3 };
         let to = Recipient::Subscriber(taken.recipient.expect("a subscriber"));
-        PartRecord { taken, serial: 1 << 40, piece: Piece { part, to, data_coding: 8, text: "移动".into() } }
+        PartRecord {
+            taken,
+            serial: 1 << 40,
+            piece: Piece { part, to, from: 1 << 50, data_coding: 8, text: "移动".into() },
+        }
     }
 
     #[test]
@@ -330,6 +348,8 @@ mod tests {
         write_settled(9, Settled::Unknown, &mut row);
         let part = part(taken);
         part.write(&mut row);
+        taken.write_again(&mut row);
+        taken.write_given_up(&mut row);
         let records: Result<Vec<_>, _> = read_row(&row).collect();
         let expected = vec![
             Record::Reserved(taken),
@@ -337,10 +357,12 @@ mod tests {
             Record::Settled(u64::MAX, Settled::Accepted),
             Record::Settled(9, Settled::Unknown),
             Record::Part(Box::new(part)),
+            Record::TakenAgain(taken),
+            Record::GivenUp(taken),
         ];
         assert_eq!(records, Ok(expected));
         row.pop();
-        assert_eq!(read_row(&row).last(), Some(Err(RecordError(5))));
+        assert_eq!(read_row(&row).last(), Some(Err(RecordError(7))));
         assert_eq!(read_row(&[99]).last(), Some(Err(RecordError(1))));
     }
 }

@@ -137,7 +137,7 @@ impl FirstReading {
                     id += 1;
                 }
                 Record::Part(_) => id += 1, // settled in the order of the records, when they are read again
-                Record::TakenAgain(_) => {}
+                Record::TakenAgain(_) | Record::GivenUp(_) => {}
                 Record::Settled(id, settled) => self.outcomes.settle(id, settled),
             }
         }
@@ -168,7 +168,11 @@ impl Replay<'_> {
                     id += 1;
                 }
                 Record::TakenAgain(taken) if taken.day >= self.today => self.apply(&taken),
-                Record::TakenAgain(_) => {}
+                Record::GivenUp(taken) if taken.day >= self.today => {
+                    let book = self.day(taken.day).book();
+                    reserve::give_back(&book, &self.spreads, &taken);
+                }
+                Record::TakenAgain(_) | Record::GivenUp(_) => {}
                 Record::Settled(id, settled) => self.settled(id, settled),
             }
         }

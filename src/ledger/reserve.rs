@@ -6,9 +6,11 @@
 //! subscriber meet as if one came after the other, and a refusal costs nothing
 //! (P2, P6).
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use dashmap::mapref::entry::Entry;
 
-use crate::domain::{Msisdn, Tick};
+use crate::domain::{Day, Msisdn, Tick};
 use crate::policy::switches::{Avoid, DedupScope, DedupSwitches, QuotaScope, Switches};
 use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
 use crate::traffic::spread::SpreadPlace;
@@ -41,6 +43,9 @@ pub struct Claim<'a> {
     pub rules: &'a Ruleset,
     /// The instant of the batch.
     pub tick: Tick,
+    /// Tokens of the rate that several messages together are asked for when all else is taken, because a token
+    /// cannot be given back; `None` if each is asked by itself.
+    pub owed: Option<&'a AtomicU32>,
 }
 
 /// The windows of clause 7.7.
@@ -67,6 +72,11 @@ impl Reservation {
     /// Whether anything of it has to be durable before the message leaves.
     pub const fn is_durable(&self) -> bool {
         self.taken.effects.are_durable()
+    }
+
+    /// The day whose slot it is.
+    pub const fn day(&self) -> Day {
+        self.taken.day
     }
 
     /// Whether it is for a part of a message.
@@ -369,6 +379,10 @@ impl Attempt<'_> {
 
     fn rate(&mut self) -> Result<(), Reason> {
         let mode = self.claim.account.modes.get(Rule::Rate);
+        if let Some(owed) = self.claim.owed.filter(|_| mode == Mode::Enforce) {
+            owed.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         if mode == Mode::Off || self.claim.throttle.take() {
             return Ok(());
         }

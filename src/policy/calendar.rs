@@ -1,7 +1,7 @@
 //! The holiday calendar (clause 7.4), resolved to blocked days when the configuration is loaded.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use crate::domain::Day;
 
@@ -46,6 +46,14 @@ impl Calendar {
             return DayKind::Blocked(name);
         }
         if self.covered.contains(&day) { DayKind::Open } else { DayKind::Missing }
+    }
+
+    /// The first day behind this one that is not open: a blocked one, or one of a year that is not covered.
+    pub fn next_closed(&self, day: Day) -> Day {
+        let behind = (Bound::Excluded(day), Bound::Unbounded);
+        let blocked = self.blocked.range(behind).next().map(|(day, _)| *day);
+        let uncovered = self.covered.end.max(day.next());
+        blocked.map_or(uncovered, |blocked| blocked.min(uncovered))
     }
 
     /// The last year covered.

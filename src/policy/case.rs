@@ -106,11 +106,21 @@ impl<'a> Case<'a> {
         let schedule = Schedule::read(submission.schedule, now, account.zero_offset(&rules.switches));
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
-        let to = submission.destination;
-        let recipient = Msisdn::parse(to.ton, to.npi, to.digits, rules.switches.dest.strict_ton);
-        let place = recipient.ok().and_then(|number| rules.regions.place(number, local.day));
         let text = Text::read(rules, account, submission, scratch);
-        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text }
+        let (recipient, place) = (Err(MsisdnError::Digits), None);
+        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text }.to(submission)
+    }
+
+    /// The same case for one recipient of several.
+    #[must_use]
+    pub fn to<'b>(&self, submission: &'b Submission<'b>) -> Case<'b>
+    where
+        'a: 'b,
+    {
+        let to = submission.destination;
+        let recipient = Msisdn::parse(to.ton, to.npi, to.digits, self.rules.switches.dest.strict_ton);
+        let place = recipient.ok().and_then(|number| self.rules.regions.place(number, self.local.day));
+        Case { submission, recipient, place, ..*self }
     }
 
     /// The text, if a rule looks at it and it could be decoded.

@@ -1,15 +1,16 @@
 //! The decision: a pure function of ruleset, account, submission and instant.
 
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
-use crate::smpp::Submission;
 use crate::smpp::submission::{Field, Malformed};
+use crate::smpp::{Address, Submission};
 
-use super::case::{Case, Finding};
+use super::case::{Case, Finding, Schedule};
 use super::joined::Piece;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
-use super::rules::STATELESS;
+use super::rules::schedule::{self, Cap};
+use super::rules::{STATELESS, is_of_the_recipient};
 use super::ruleset::{Account, Ruleset};
 
 pub use super::case::Scratch;
@@ -23,6 +24,7 @@ pub struct Permit {
     edt: Moment,
     observed: Reasons,
     piece: Option<Box<Piece>>,
+    cap: Cap,
 }
 
 /// What has not, and why.
@@ -47,16 +49,74 @@ pub fn decide(
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
     let case = Case::read(rules, account, submission, now, scratch);
+    let observed = judged(&case, |_| true)?;
+    Ok(Permit::of(&case, observed))
+}
+
+/// Judges one text to several recipients. What is not a recipient's own is read and judged once, however
+/// many there are (P13); a fault of it refuses the whole.
+pub fn decide_each<'a>(
+    rules: &Ruleset,
+    account: &Account,
+    common: &Submission<'a>,
+    to: impl IntoIterator<Item = Address<'a>>,
+    now: Moment,
+    scratch: &mut Scratch,
+) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
+    let case = Case::read(rules, account, common, now, scratch);
+    let observed = judged(&case, |rule| !is_of_the_recipient(rule))?;
+    let each = |address| {
+        let submission = Submission { destination: address, ..*common };
+        let case = case.to(&submission);
+        let own = judged(&case, is_of_the_recipient)?;
+        Ok(Permit::of(&case, observed.union(own)))
+    };
+    Ok(to.into_iter().map(each).collect())
+}
+
+/// Judges a replacement of an accepted message. Where it names no time of its own, the message keeps the one it has.
+pub fn decide_replacement(
+    rules: &Ruleset,
+    account: &Account,
+    submission: &Submission<'_>,
+    replaced: Replaced,
+    now: Moment,
+    scratch: &mut Scratch,
+) -> Result<Permit, Refusal> {
+    let mut case = Case::read(rules, account, submission, now, scratch);
+    let keeps = case.schedule == Schedule::Immediate;
+    if keeps {
+        case.edt = replaced.edt.max(now);
+        case.local = LocalTime::of(case.edt);
+        case.place = case.recipient.ok().and_then(|number| rules.regions.place(number, case.local.day));
+    }
+    let observed = judged(&case, |_| true)?;
+    let permit = Permit::of(&case, observed);
+    // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
+    let moves = !keeps && permit.day() != replaced.day;
+    Ok(if moves { permit } else { Permit { recipient: None, ..permit } })
+}
+
+/// What a replacement needs to know of the message that it replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its effective delivery time.
+    pub edt: Moment,
+    /// The day that it counts for.
+    pub day: Day,
+}
+
+/// Asks the stateless rules that are `meant`.
+fn judged(case: &Case<'_>, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
     let mut tally = Tally::default();
     for (rule, check) in STATELESS {
-        match account.modes.get(rule) {
+        match case.account.modes.get(rule) {
             Mode::Off => {}
-            mode => tally.add(mode, check(&case)),
+            mode if meant(rule) => tally.add(mode, check(case)),
+            _ => {}
         }
     }
-    let observed = tally.verdict(account)?;
-    let edt = within_reach(case.edt, now, rules.switches.schedule.max_ahead_hours);
-    Ok(Permit { recipient: case.recipient.ok(), place: case.place, edt, observed, piece: Piece::of(&case) })
+    tally.verdict(case.account)
 }
 
 /// Where nobody enforces the rule about schedules, one that is past or too far is
@@ -83,7 +143,7 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
     let observed = tally.verdict(account)?;
-    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None })
+    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None, cap: Cap::default() })
 }
 
 /// The one rule that a frame meets which is no readable submission.
@@ -131,6 +191,17 @@ impl Tally {
 }
 
 impl Permit {
+    fn of(case: &Case<'_>, observed: Reasons) -> Self {
+        let edt = within_reach(case.edt, case.now, case.rules.switches.schedule.max_ahead_hours);
+        let (recipient, place, piece, cap) = (case.recipient.ok(), case.place, Piece::of(case), schedule::cap(case));
+        Self { recipient, place, edt, observed, piece, cap }
+    }
+
+    /// What of its validity is shortened before it goes on.
+    pub const fn cap(&self) -> Cap {
+        self.cap
+    }
+
     /// The recipient; `None` where nobody enforces that there is one.
     pub const fn recipient(&self) -> Option<Msisdn> {
         self.recipient

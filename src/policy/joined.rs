@@ -12,6 +12,7 @@
 use std::fmt;
 
 use crate::domain::{Day, Msisdn};
+use crate::smpp::Address;
 use crate::smpp::coding::Encoding;
 use crate::smpp::command::status;
 use crate::smpp::udh::Part;
@@ -21,7 +22,7 @@ use super::decide::{Refusal, Tally};
 use super::matching;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
-use super::rules::{contact, length, signature};
+use super::rules::{contact, length, signature, source};
 use super::ruleset::Account;
 
 /// Characters kept of one message's text, whatever `length.limit` is and whether it is enforced.
@@ -37,6 +38,8 @@ pub struct Piece {
     pub part: Part,
     /// Whom it goes to.
     pub to: Recipient,
+    /// Under which source address, as a hash of it with its type: handsets join parts of one source only.
+    pub from: u64,
     /// data_coding.
     pub data_coding: u8,
     /// Its text; empty if no rule of the account looks at it.
@@ -63,6 +66,9 @@ pub struct Earlier<'a> {
     pub day: Day,
     /// The parts under way or taken.
     pub passed: Passed<'a>,
+    /// Its assembly time ended before it was whole. What has come of it may still lie on the
+    /// handset, and a part of another message would complete it there.
+    pub over: bool,
 }
 
 /// The parts of a message that are under way or taken.
@@ -94,16 +100,27 @@ impl Piece {
         let text = case.readable().filter(|_| looked_at).map_or_else(Box::default, |text| text.chars.iter().collect());
         let to =
             case.recipient.map_or_else(|_| Recipient::other(case.submission.destination.digits), Recipient::Subscriber);
-        Some(Box::new(Self { part, to, data_coding: case.submission.data_coding, text }))
+        let from = source_key(source::shown(case.account, case.submission.source));
+        Some(Box::new(Self { part, to, from, data_coding: case.submission.data_coding, text }))
     }
 }
 
 impl Recipient {
-    /// FNV-1a of an address that is no subscriber's.
+    /// An address that is no subscriber's.
     fn other(digits: &[u8]) -> Self {
-        let step = |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01B3);
-        Self::Other(digits.iter().fold(0xCBF2_9CE4_8422_2325, step))
+        Self::Other(fnv(digits.iter().copied()))
     }
+}
+
+/// By what [`Piece::from`] knows a source address.
+pub fn source_key(Address { ton, npi, digits }: Address<'_>) -> u64 {
+    fnv([ton, npi].into_iter().chain(digits.iter().copied()))
+}
+
+/// FNV-1a: the same in the next life of the process, which finds it in the journal.
+fn fnv(octets: impl Iterator<Item = u8>) -> u64 {
+    let step = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01B3);
+    octets.fold(0xCBF2_9CE4_8422_2325, step)
 }
 
 /// Whether a rule that wants to see a message as a whole is enforced for an account.
@@ -132,7 +149,7 @@ pub fn join(author: Author<'_>, piece: &Piece, day: Day, earlier: Option<&Earlie
 /// Why a part cannot be one more of its message.
 fn contradiction(piece: &Piece, day: Day, earlier: &Earlier<'_>) -> Option<(Rule, Finding)> {
     let denied = Finding::refuse_as(Reason::OperationDenied, status::ESME_RINVESMCLASS);
-    if piece.part.total != earlier.total || piece.data_coding != earlier.data_coding {
+    if earlier.over || piece.part.total != earlier.total || piece.data_coding != earlier.data_coding {
         return Some((Rule::Operation, denied));
     }
     if day != earlier.day {
@@ -237,11 +254,11 @@ mod tests {
 
     fn piece(total: u8, index: u8, text: &str) -> Piece {
         let part = Part { kind: PartKind::Udh8, reference: 7, total, index };
-        Piece { part, to: Recipient::other(b"1"), data_coding: 8, text: text.into() }
+        Piece { part, to: Recipient::other(b"1"), from: 0, data_coding: 8, text: text.into() }
     }
 
     fn earlier<'a>(total: u8, parts: &[(u8, &'a str)]) -> Earlier<'a> {
-        Earlier { total, data_coding: 8, day: TODAY, passed: Passed::Some(parts.to_vec()) }
+        Earlier { total, data_coding: 8, day: TODAY, passed: Passed::Some(parts.to_vec()), over: false }
     }
 
     fn judged(account: &Account, piece: &Piece, before: Option<&Earlier<'_>>) -> Result<Joined, Refusal> {
@@ -291,6 +308,8 @@ mod tests {
         let other_coding = Piece { data_coding: 0, ..piece(3, 2, "b") };
         assert_eq!(reason(&city, &other_coding, Some(&before)), Some(Reason::OperationDenied));
         assert_eq!(reason(&city, &piece(3, 1, "甲"), Some(&before)), Some(Reason::Duplicate));
+        let over = Earlier { over: true, ..before.clone() };
+        assert_eq!(reason(&city, &piece(3, 2, "乙"), Some(&over)), Some(Reason::OperationDenied));
         let done = Earlier { passed: Passed::All, ..before.clone() };
         assert_eq!(reason(&city, &piece(3, 2, "乙"), Some(&done)), Some(Reason::Duplicate));
         let yesterday = Earlier { day: Day::from_number(20_780), ..before };

@@ -15,6 +15,8 @@ pub enum Quirk {
     LocalOffset00,
     /// A system_id of 16 to 63 characters.
     LongSystemId,
+    /// source_addr_ton 1 in front of an access code that has no country code.
+    InternationalSource,
 }
 
 /// An account's tolerances.
@@ -23,7 +25,8 @@ pub struct Quirks(u8);
 
 impl Quirk {
     /// Every tolerance.
-    pub const ALL: [Self; 3] = [Self::TrailingZeros, Self::LocalOffset00, Self::LongSystemId];
+    pub const ALL: [Self; 4] =
+        [Self::TrailingZeros, Self::LocalOffset00, Self::LongSystemId, Self::InternationalSource];
 
     /// The word used in `accounts.toml`, metrics and logs.
     pub const fn code(self) -> &'static str {
@@ -31,11 +34,17 @@ impl Quirk {
             Self::TrailingZeros => "trailing_zeros",
             Self::LocalOffset00 => "local_offset00",
             Self::LongSystemId => "long_system_id",
+            Self::InternationalSource => "international_source",
         }
     }
 }
 
 impl Quirks {
+    /// Whether it has none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether the account has it.
     pub const fn has(self, quirk: Quirk) -> bool {
         self.0 & 1 << quirk as u8 != 0

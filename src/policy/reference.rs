@@ -123,7 +123,8 @@ Unless the site or the account has set another status for the reason, these case
 
 | reason | case | status |
 |---|---|---|
-| `operation_denied` | replace_sm | 0x13 `ESME_RREPLACEFAIL` |
+| `source_not_allowed` | a type of number that makes the source another address, a plan that is no telephone's | 0x48 `ESME_RINVSRCTON`, 0x49 `ESME_RINVSRCNPI` |
+| `operation_denied` | replace_sm; with `replace.mode = \"check\"` one of an unknown message_id | 0x13 `ESME_RREPLACEFAIL` |
 | `operation_denied` | broadcast_sm | 0x101 `ESME_RPROHIBITED`; before SMPP 5.0 generic_nack with 0x03 |
 | `operation_denied` | a distribution list | 0x44 `ESME_RCNTSUBDL` |
 | `operation_denied` | a submission on a receiver session | 0x04 `ESME_RINVBNDSTS` |

@@ -7,9 +7,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::domain::{AccountClass, Msisdn};
+use crate::domain::{AccountClass, Msisdn, SourcePattern};
 use crate::smpp::Submission;
 
+use super::Quirk;
 use super::decide::{Permit, Refusal, Scratch, decide, malformed};
 use super::reason::{Reason, Reasons};
 use super::regions::CityId;
@@ -115,6 +116,8 @@ fn sender(name: &str) -> Account {
     match with {
         "" => {}
         "for hefei" => sender.city = Some(CityId(0)),
+        "with country code" => sender.sources = vec![SourcePattern::parse("86*").unwrap()],
+        "with quirk" => sender.quirks = [Quirk::InternationalSource].into_iter().collect(),
         "with default" => sender.default_source = Some("62020551".into()),
         "with list" => sender.customers = Some(Msisdn::from_number(13_856_000_001).into_iter().collect()),
         "without number" => sender.contact_numbers.clear(),
@@ -152,6 +155,8 @@ fn set(frame: &mut Frame, field: &str) {
         "sm_default_msg_id" => frame.default_msg_id = octet(),
         "short_message" => frame.short_message = hex(value),
         "udh" => frame.short_message = [hex(value), frame.short_message.clone()].concat(),
+        "source_addr_ton" => frame.source.0 = octet(),
+        "source_addr_npi" => frame.source.1 = octet(),
         "dest_addr_ton" => frame.destination.0 = octet(),
         "dest_addr_npi" => frame.destination.1 = octet(),
         _ => match name.strip_prefix("tlv:") {
@@ -164,8 +169,13 @@ fn set(frame: &mut Frame, field: &str) {
 fn told(verdict: Result<Permit, Refusal>) -> String {
     let codes = |reasons: Reasons| reasons.iter().map(Reason::code).collect::<Vec<_>>().join("+");
     match verdict {
-        Ok(permit) if permit.observed().is_empty() => format!("permit (day {})", permit.day()),
-        Ok(permit) => format!("permit noting {} (day {})", codes(permit.observed()), permit.day()),
+        Ok(permit) => {
+            let noted = Some(codes(permit.observed())).filter(|codes| !codes.is_empty());
+            let noted = noted.map_or(String::new(), |codes| format!(" noting {codes}"));
+            let period = permit.cap().period.map_or(String::new(), |end| format!(" (valid until {end})"));
+            let seconds = permit.cap().time_to_live.map_or(String::new(), |seconds| format!(" (for {seconds} s)"));
+            format!("permit{noted} (day {}){period}{seconds}", permit.day())
+        }
         Err(refusal) => format!("refuse {} {:#04x}", codes(refusal.reasons()), refusal.status),
     }
 }

@@ -9,11 +9,12 @@ use crate::ledger::{Reservation, Settled};
 use crate::smpp::Header;
 use crate::smpp::command;
 use crate::smpp::multi::MultiResp;
+use crate::smpp::replace;
 
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
 use super::session::{End, Session};
-use super::window::{Answered, Flight, Held, Many, Window};
+use super::window::{Answered, Flight, Held, Kept, Many, Window};
 use super::wire::{self, Inbox};
 
 /// How long a refusal waits for its slot's release to be on disk before it is
@@ -23,6 +24,7 @@ const RELEASE_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Passes on until the SMSC or the session ends.
 pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox: Inbox) {
+    let _ending = Ending { gateway: &gateway, session: &session };
     let end = loop {
         if let Err(end) = batch(&gateway, &session, &mut inbox).await {
             break end;
@@ -34,10 +36,23 @@ pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox:
         }
     };
     session.ended(end);
-    session.smsc_is_gone();
-    session.settle_rest(&gateway); // unknown outcomes first, then the sender sees the end
-    session.make_room();
-    wire::shut(&session.esme);
+}
+
+/// What comes after the last answer, whichever way this task ends: a panic must not leave a session behind
+/// whose answers nobody reads.
+struct Ending<'a> {
+    gateway: &'a Gateway,
+    session: &'a Session,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.session.ended(End { side: "gateway", cause: "panic" });
+        self.session.smsc_is_gone();
+        self.session.settle_rest(self.gateway); // unknown outcomes first, then the sender sees the end
+        self.session.make_room();
+        wire::shut(&self.session.esme);
+    }
 }
 
 async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<(), End> {
@@ -157,6 +172,26 @@ impl Pass<'_> {
             Held::One(reservation) => {
                 let refused = (header.status != 0).then_some(header.status);
                 self.outcome(reservation, refused, settled);
+                Onward::AsReceived
+            }
+            Held::Kept(kept) => {
+                let refused = (header.status != 0).then_some(header.status);
+                self.outcome(&kept.reservation, refused, settled);
+                if let Some(id) = replace::message_id(frame).filter(|_| refused.is_none()) {
+                    let Kept { reservation, original, limit } = &**kept;
+                    let account = self.session.sender.scopes.account;
+                    self.gateway.accepted.remember(account, id, original.clone(), *reservation, *limit);
+                }
+                Onward::AsReceived
+            }
+            Held::Replacing(replacing) => {
+                let refused = (header.status != 0).then_some(header.status);
+                self.outcome(&replacing.reservation, refused, settled);
+                if refused.is_none()
+                    && let Some(former) = replacing.taken()
+                {
+                    self.gateway.ledger.give_up(&former, &mut self.work.ledger);
+                }
                 Onward::AsReceived
             }
             Held::Many(many) => self.answered_multi(many, header, frame, settled),

@@ -15,6 +15,7 @@ use crate::policy::{Account, Ruleset};
 use crate::record::{Metrics, SenderMetrics};
 use crate::traffic::{Holds, Party, Throttle};
 
+use super::accepted::Accepted;
 use super::notes::Notes;
 use super::session::{End, Session};
 use super::upstream::Upstream;
@@ -76,6 +77,7 @@ pub struct Gateway {
     pub(super) site: ArcSwap<Site>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) holds: Arc<Holds>,
+    pub(super) accepted: Accepted,
     pub(super) metrics: Arc<Metrics>,
     pub(super) upstream: Upstream,
     pub(super) ticker: Ticker,
@@ -226,6 +228,7 @@ impl Gateway {
             site: ArcSwap::from_pointee(site),
             ledger,
             holds,
+            accepted: Accepted::default(),
             metrics,
             upstream,
             ticker,

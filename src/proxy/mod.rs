@@ -1,5 +1,6 @@
 //! Floor 3: sessions. [`uplink`] is the path of a message, top to bottom.
 
+mod accepted;
 mod bind;
 mod downlink;
 mod gateway;
@@ -9,6 +10,8 @@ mod listener;
 mod multi;
 mod notes;
 mod outgoing;
+mod reading;
+mod replace;
 mod session;
 mod steward;
 mod sweep;

@@ -3,9 +3,11 @@
 //! and comes back in unsuccess_sme (`multi.mode = filter`).
 
 use std::ops::Range;
+use std::sync::atomic::AtomicU32;
 
 use crate::domain::Tick;
-use crate::ledger::Reservation;
+use crate::ledger::{Claim, Reservation};
+use crate::policy::rules::schedule::Cap;
 use crate::policy::switches::MultiMode;
 use crate::policy::{self, Mode, Permit, Reason, Refusal, Rule};
 use crate::record::Verb;
@@ -14,9 +16,10 @@ use crate::smpp::command::status;
 use crate::smpp::multi::{Multi, Unsuccess};
 
 use super::gateway::Gateway;
-use super::outgoing::Workspace;
+use super::outgoing::{Passing, Workspace};
+use super::reading::{note_tolerances, written};
 use super::session::Turn;
-use super::uplink::{claim, default_source, denied, may_submit, not_held, observe, refuse_all, with_source};
+use super::uplink::{claim, denied, here, may_submit, not_held, observe, refuse_all};
 use super::window::{Held, Many};
 
 /// What becomes of one submit_multi.
@@ -37,14 +40,27 @@ pub(super) fn judge(
             not_held(session, work, &permit)?;
             let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
             observe(session, tick, work, reservation.observed);
-            work.forward(header, octets.clone(), Held::One(reservation));
+            work.forward(Passing::new(header, octets.clone(), Held::One(reservation), false), None);
             Ok(())
         }),
         Ok(multi) => Judging { gateway, session, tick, multi }.line(work, header, octets, frame),
     });
     if let Err(refusal) = judged {
+        if multi.as_ref().is_ok_and(|multi| multi.common.is_part()) {
+            work.tally.segments(false, recipients);
+        }
         refuse_all(session, tick, work, header, frame, &refusal, recipients);
     }
+}
+
+/// The frame as it goes on, where it does not go on as received: without some recipients, with fields written here.
+fn octets_of(session: &Turn<'_>, multi: &Multi<'_>, frame: &[u8], gone: &[usize], cap: Cap) -> Option<Vec<u8>> {
+    if gone.is_empty() {
+        return written(session, frame, &multi.common, cap);
+    }
+    let mut rest = Vec::with_capacity(frame.len());
+    multi.write_without(frame, gone, &mut rest);
+    Some(written(session, &rest, &multi.common, cap).unwrap_or(rest))
 }
 
 /// One readable submit_multi.
@@ -58,16 +74,18 @@ struct Judging<'a> {
 impl Judging<'_> {
     /// decide → reserve for each recipient; an error refuses the whole.
     fn line(&self, work: &mut Workspace, header: Header, octets: Range<usize>, frame: &[u8]) -> Result<(), Refusal> {
+        note_tolerances(self.session, &self.multi.common);
         let permits = self.decide(work)?;
         if let Some(Ok(permit)) = permits.iter().find(|permit| permit.is_ok()) {
             not_held(self.session, work, permit)?; // the whole, for it can be sent again as a whole
         }
+        let cap = permits.iter().flatten().next().map(Permit::cap).unwrap_or_default();
         let mark = work.ledger.mark();
         let mut many = Many { taken: Vec::new(), refused: Vec::new() };
-        let (mut gone, mut refusals) = (Vec::new(), Vec::new());
+        let (mut gone, mut refusals, owed) = (Vec::new(), Vec::new(), AtomicU32::new(0));
         for (index, permit) in permits.into_iter().enumerate() {
             let name = |status| Unsuccess::new(self.multi.destinations[index].address.unwrap_or_default(), status);
-            match permit.and_then(|permit| self.reserve(&permit, work)) {
+            match permit.and_then(|permit| self.reserve(&permit, work, &owed)) {
                 Ok(reservation) => many.taken.push((name(0), reservation)),
                 Err(refusal) => {
                     many.refused.push(name(refusal.status));
@@ -76,74 +94,60 @@ impl Judging<'_> {
                 }
             }
         }
-        let first = refusals.first().copied();
-        let whole = self.session.site.rules.switches.multi.mode == MultiMode::RejectAll || many.taken.is_empty();
-        if let Some(first) = first.filter(|_| whole) {
+        if let Some(refusal) = self.whole(&refusals, many.taken.is_empty(), owed.into_inner()) {
             for (_, reservation) in &many.taken {
                 self.gateway.ledger.undo(reservation, false, &mut work.ledger);
             }
             work.ledger.cut_back(mark);
-            return Err(first);
+            return Err(refusal);
         }
         for reservation in many.taken.iter().map(|(_, reservation)| reservation) {
             observe(self.session, self.tick, work, reservation.observed);
         }
+        let part = self.multi.common.is_part();
         for refusal in &refusals {
             work.tally.refused(refusal.reason, 1);
+            if part {
+                work.tally.segments(false, 1);
+            }
             observe(self.session, self.tick, work, refusal.observed);
         }
+        let other = octets_of(self.session, self.multi, frame, &gone, cap);
         let held = Held::Many(Box::new(many));
-        let source = default_source(self.session, &self.multi.common);
-        if gone.is_empty() && source.is_none() {
-            work.forward(header, octets, held);
-        } else {
-            let mut written = Vec::with_capacity(frame.len());
-            self.multi.write_without(frame, &gone, &mut written);
-            let written = source.map_or(written.clone(), |source| with_source(&written, &self.multi.common, source));
-            work.forward_written(header, octets, held, |out| out.extend(written));
-        }
+        work.forward(Passing::new(header, octets, held, part), other.as_deref());
         Ok(())
     }
 
-    /// Each recipient by itself. A fault that is not a recipient's refuses the whole.
-    fn decide(&self, work: &mut Workspace) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
-        let (account, rules) = (&*self.session.sender.account, &self.session.site.rules);
-        let mut permits = Vec::with_capacity(self.multi.destinations.len());
-        for destination in &self.multi.destinations {
-            // The members of a distribution list are unknown, so none of the rules about recipients can hold.
-            let Some(address) = destination.address.or_else(|| passes_lists(account.modes.get(Rule::Operation))) else {
-                return Err(denied(self.session, status::ESME_RCNTSUBDL));
-            };
-            let verdict = policy::decide(rules, account, &self.multi.to(address), self.tick.wall, &mut work.scratch);
-            if let Err(refusal) = &verdict
-                && let Some(reason) = refusal.reasons().iter().find(|reason| !is_of_the_recipient(*reason))
-            {
-                let status = if reason == refusal.reason { refusal.status } else { account.status(reason) };
-                return Err(Refusal { reason, status, also: refusal.also, observed: refusal.observed });
-            }
-            permits.push(verdict);
-        }
-        Ok(permits)
+    /// Why it is refused as a whole, if it is.
+    fn whole(&self, refusals: &[Refusal], nobody_is_left: bool, owed: u32) -> Option<Refusal> {
+        let whole = self.takes_all() || nobody_is_left;
+        let first = refusals.first().copied().filter(|_| whole);
+        // All that was owed is taken at once, so a submit_multi that is refused has spent none of the rate.
+        first.or_else(|| (!self.session.sender.throttle.take_all(owed)).then(|| here(self.session, Reason::Rate)))
     }
 
-    fn reserve(&self, permit: &Permit, work: &mut Workspace) -> Result<Reservation, Refusal> {
-        self.gateway.ledger.reserve(&claim(self.session, self.tick), permit, &mut work.ledger)
+    fn takes_all(&self) -> bool {
+        self.session.site.rules.switches.multi.mode == MultiMode::RejectAll
+    }
+
+    /// Each recipient by itself, the rest once. A fault that is not a recipient's refuses the whole.
+    fn decide(&self, work: &mut Workspace) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
+        let (account, rules) = (&*self.session.sender.account, &self.session.site.rules);
+        // The members of a distribution list are unknown, so none of the rules about recipients can hold.
+        let list = passes_lists(account.modes.get(Rule::Operation));
+        let addresses = self.multi.destinations.iter().map(|destination| destination.address.or(list));
+        let addresses: Option<Vec<_>> = addresses.collect();
+        let to = addresses.ok_or_else(|| denied(self.session, status::ESME_RCNTSUBDL))?;
+        policy::decide::decide_each(rules, account, &self.multi.common, to, self.tick.wall, &mut work.scratch)
+    }
+
+    fn reserve(&self, permit: &Permit, work: &mut Workspace, owed: &AtomicU32) -> Result<Reservation, Refusal> {
+        let claim = Claim { owed: self.takes_all().then_some(owed), ..claim(self.session, self.tick) };
+        self.gateway.ledger.reserve(&claim, permit, &mut work.ledger)
     }
 }
 
 /// Where nobody enforces the rule, a list is a recipient that cannot be read.
 fn passes_lists(mode: Mode) -> Option<crate::smpp::Address<'static>> {
     (mode != Mode::Enforce).then(crate::smpp::Address::default)
-}
-
-/// Whether a reason speaks about one recipient only.
-const fn is_of_the_recipient(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::BadDestination
-            | Reason::OtherCity
-            | Reason::UnknownSegment
-            | Reason::OtherProvince
-            | Reason::NotOwnCustomer
-    )
 }

@@ -20,6 +20,8 @@ pub(super) struct Passing {
     written: Option<Range<usize>>,
     /// What it has reserved.
     pub(super) held: Held,
+    /// Whether it is a part of several.
+    pub(super) part: bool,
 }
 
 /// A run of octets that go on.
@@ -93,25 +95,18 @@ impl Workspace {
         }
     }
 
-    /// A reserved submission goes upstream as it was received.
-    pub(super) fn forward(&mut self, header: Header, octets: Range<usize>, held: Held) {
-        self.relay(octets.clone());
-        self.passing.push(Passing { header, octets, written: None, held });
-    }
-
-    /// A reserved submission goes upstream in other octets, put together by `write`.
-    pub(super) fn forward_written(
-        &mut self,
-        header: Header,
-        octets: Range<usize>,
-        held: Held,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let start = self.written.len();
-        write(&mut self.written);
-        let written = start..self.written.len();
-        self.runs.push(Run::Written(written.clone()));
-        self.passing.push(Passing { header, octets, written: Some(written), held });
+    /// A reserved submission goes upstream as it was received, or in other octets.
+    pub(super) fn forward(&mut self, passing: Passing, other: Option<&[u8]>) {
+        let written = other.map(|other| {
+            let start = self.written.len();
+            self.written.extend_from_slice(other);
+            start..self.written.len()
+        });
+        match &written {
+            None => self.relay(passing.octets.clone()),
+            Some(written) => self.runs.push(Run::Written(written.clone())),
+        }
+        self.passing.push(Passing { written, ..passing });
     }
 
     /// Takes some of the reserved submissions out again, and their octets out of the runs.
@@ -190,6 +185,11 @@ impl Workspace {
 }
 
 impl Passing {
+    /// One that goes on as it was received; `part`: as a part of several.
+    pub(super) const fn new(header: Header, octets: Range<usize>, held: Held, part: bool) -> Self {
+        Self { header, octets, written: None, held, part }
+    }
+
     /// Where it begins in what goes upstream; `None` if it does not go.
     fn start(&self, starts: &[(usize, Run)]) -> Option<usize> {
         starts.iter().find_map(|(start, run)| match (run, &self.written) {

@@ -10,7 +10,7 @@ use crate::smpp::command::status;
 use crate::smpp::frame::Header;
 
 use super::gateway::{Gateway, ProxySettings};
-use super::session::Session;
+use super::session::{End, Session};
 use super::window::Flight;
 use super::wire;
 
@@ -37,15 +37,18 @@ fn look(gateway: &Arc<Gateway>, settings: &ProxySettings, session: &Arc<Session>
     }
     let before = now_ms - settings.response_timeout.as_millis() as i64;
     let mut batch = Batch::default();
-    let due = {
+    let (due, forgotten) = {
         // Settled under the window's lock, so that an answer that comes now finds the outcome unknown already.
         let mut window = session.window.lock();
         let due = window.expire(before);
         for reservation in due.iter().flat_map(|(_, flight)| flight.held.iter()) {
             gateway.ledger.settle(reservation, Settled::Unknown, &mut batch);
         }
-        due
+        (due, window.is_forgotten())
     };
+    if forgotten {
+        session.abort(End { side: "smsc", cause: "silent" });
+    }
     if !due.is_empty() {
         gateway.ledger.note(&mut batch);
         tokio::spawn(tell(Arc::clone(gateway), Arc::clone(session), due));

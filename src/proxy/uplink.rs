@@ -6,28 +6,27 @@
 //! in `downlink`). A batch is all whole PDUs that one read brought. Deciding and
 //! reserving happen for each message; waiting and writing once for the batch.
 
+use std::ops::Range;
+
 use prometheus::Histogram;
 
 use crate::domain::Tick;
 use crate::ledger::Claim;
-use crate::policy::{self, Mode, Permit, Quirk, Reason, Reasons, Refusal, Rule};
+use crate::policy::switches::ReplaceMode;
+use crate::policy::{self, Mode, Permit, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
 use crate::record::metrics::Stages;
 use crate::smpp::command::{self, status};
-use crate::smpp::frame::HEADER;
-use crate::smpp::manage;
-use crate::smpp::submission::{Field, Malformed};
-use crate::smpp::{Header, Submission, answer};
+use crate::smpp::{Header, Submission, answer, manage};
 use crate::traffic::Pass;
 
 use super::gateway::Gateway;
-use super::leave;
-use super::multi;
-use super::notes;
 use super::outgoing::{Passing, Workspace};
+use super::reading::{kept, read, written};
 use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
+use super::{leave, multi, notes, replace};
 
 /// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
 pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> (End, Inbox) {
@@ -136,20 +135,12 @@ fn judge(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace
             if id == command::SUBMIT_MULTI {
                 return multi::judge(gateway, session, tick, work, header, octets, frame);
             }
+            if id == command::REPLACE_SM && session.site.rules.switches.replace.mode == ReplaceMode::Check {
+                return replace::judge(gateway, session, tick, work, header, octets, frame);
+            }
             work.tally.received(Verb::of(id), 1);
-            match line(gateway, session, tick, work, frame) {
-                Ok(reservation) => {
-                    if !reservation.observed.is_empty() {
-                        observe(session, tick, work, reservation.observed);
-                    }
-                    match with_default_source(session, frame) {
-                        None => work.forward(header, octets, Held::One(reservation)),
-                        Some(other) => {
-                            work.forward_written(header, octets, Held::One(reservation), |out| out.extend(other));
-                        }
-                    }
-                }
-                Err(refusal) => refuse(session, tick, work, header, frame, &refusal),
+            if let Err(refusal) = line(gateway, session, tick, work, header, octets, frame) {
+                refuse(session, tick, work, header, frame, &refusal);
             }
         }
         command::QUERY_SM | command::CANCEL_SM if !owns(session, frame) => {
@@ -174,22 +165,42 @@ fn judge(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace
     }
 }
 
-/// submission → decide → reserve. Each step needs what the one before it earned.
+/// submission → decide → reserve → forward. Each step needs what the one before it earned.
 fn line(
     gateway: &Gateway,
     session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
+    header: Header,
+    octets: Range<usize>,
     frame: &[u8],
-) -> Result<crate::ledger::Reservation, Refusal> {
+) -> Result<(), Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     may_submit(session)?;
-    let permit = match read(session, frame) {
-        Ok(submission) => policy::decide(rules, account, &submission, tick.wall, &mut work.scratch)?,
-        Err(fault) => policy::decide::malformed(account, fault, tick.wall)?,
+    let read = read(session, frame);
+    let part = read.as_ref().is_ok_and(Submission::is_part);
+    let permit = match &read {
+        Ok(submission) => policy::decide(rules, account, submission, tick.wall, &mut work.scratch),
+        Err(fault) => policy::decide::malformed(account, *fault, tick.wall),
     };
-    not_held(session, work, &permit)?;
-    gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)
+    let reserved = permit.and_then(|permit| {
+        not_held(session, work, &permit)?;
+        let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+        Ok((permit, reservation))
+    });
+    let (permit, reservation) = reserved.inspect_err(|_| {
+        if part {
+            work.tally.segments(false, 1);
+        }
+    })?;
+    if !reservation.observed.is_empty() {
+        observe(session, tick, work, reservation.observed);
+    }
+    let held = read.as_ref().ok().and_then(|submission| kept(session, submission, &permit, reservation));
+    let held = held.unwrap_or(Held::One(reservation));
+    let other = read.ok().and_then(|submission| written(session, frame, &submission, permit.cap()));
+    work.forward(Passing::new(header, octets, held, part), other.as_deref());
+    Ok(())
 }
 
 /// Whether anything may be submitted on the session at all.
@@ -208,31 +219,6 @@ pub(super) fn not_held(session: &Turn<'_>, work: &Workspace, permit: &Permit) ->
     if work.held { Err(Refusal { observed: permit.observed(), ..here(session, Reason::Paused) }) } else { Ok(()) }
 }
 
-/// One frame, read strictly, or as one of the account's quirks allows.
-fn read<'a>(session: &Turn<'_>, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
-    let sender = &session.sender;
-    let submission = match Submission::read(frame) {
-        Err(fault) if fault.field == Field::Tlvs && sender.account.quirks.has(Quirk::TrailingZeros) => {
-            let submission = without_trailing_zeros(frame).ok_or(fault)?;
-            sender.metrics.tolerated(Quirk::TrailingZeros);
-            submission
-        }
-        read => read?,
-    };
-    if sender.account.quirks.has(Quirk::LocalOffset00) && matches!(submission.schedule, [.., b'0', b'0', b'+' | b'-']) {
-        sender.metrics.tolerated(Quirk::LocalOffset00);
-    }
-    Ok(submission)
-}
-
-/// The submission in front of up to eight zero octets.
-fn without_trailing_zeros(frame: &[u8]) -> Option<Submission<'_>> {
-    (1..=8)
-        .map_while(|zeros| frame.split_at_checked(frame.len().checked_sub(zeros)?))
-        .take_while(|(_, zeros)| zeros.iter().all(|octet| *octet == 0))
-        .find_map(|(frame, _)| Submission::read(frame).ok())
-}
-
 /// On whose behalf a session reserves.
 pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
     Claim {
@@ -241,26 +227,8 @@ pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
         throttle: &session.sender.throttle,
         rules: &session.site.rules,
         tick,
+        owed: None,
     }
-}
-
-/// The frame with the account's own source, where it has none and the account names one (2.4).
-fn with_default_source(session: &Turn<'_>, frame: &[u8]) -> Option<Vec<u8>> {
-    session.sender.account.default_source.as_ref()?;
-    let submission = Submission::read(frame).ok().or_else(|| without_trailing_zeros(frame))?;
-    Some(with_source(frame, &submission, default_source(session, &submission)?))
-}
-
-/// The source to write in.
-pub(super) fn default_source<'a>(session: &'a Turn<'_>, submission: &Submission<'_>) -> Option<&'a str> {
-    session.sender.account.default_source.as_deref().filter(|_| submission.source.digits.is_empty())
-}
-
-/// The frame with a source in place of its empty one.
-pub(super) fn with_source(frame: &[u8], submission: &Submission<'_>, source: &str) -> Vec<u8> {
-    let at = HEADER + submission.service_type.len() + 1 + 2; // behind service_type, its NUL, TON and NPI
-    let length = (frame.len() + source.len()) as u32;
-    [&length.to_be_bytes(), &frame[4..at], source.as_bytes(), &frame[at..]].concat()
 }
 
 /// Waits for the group commit that covers the batch. Without it nothing leaves.
@@ -372,6 +340,9 @@ async fn forward(
     gateway.metrics.smsc_leg.sent(work.octets(inbox), written);
     for one in &work.passing {
         work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
+        if one.part {
+            work.tally.segments(true, one.held.len() as u32);
+        }
     }
     ended
 }
@@ -390,6 +361,9 @@ fn take_back(
         if session.window.lock().withdraw(one.header.sequence).is_none() {
             // Its outcome is settled as unknown already: it counts as forwarded.
             work.tally.forwarded(Verb::of(one.header.command_id), one.held.len() as u32);
+            if one.part {
+                work.tally.segments(true, one.held.len() as u32);
+            }
             continue;
         }
         for reservation in one.held.iter() {
@@ -425,8 +399,11 @@ fn refuse_passing(
     inbox: &[u8],
     refusal: &Refusal,
 ) {
-    let frame = &inbox[one.octets.clone()];
-    refuse_all(session, tick, work, one.header, frame, refusal, one.held.len() as u32);
+    let (frame, recipients) = (&inbox[one.octets.clone()], one.held.len() as u32);
+    if one.part {
+        work.tally.segments(false, recipients);
+    }
+    refuse_all(session, tick, work, one.header, frame, refusal, recipients);
 }
 
 /// One answer for a request of so many recipients.
@@ -461,7 +438,7 @@ pub(super) fn observe(session: &Turn<'_>, tick: Tick, work: &mut Workspace, obse
 }
 
 /// A refusal whose ground is the gateway's own state.
-fn here(session: &Turn<'_>, reason: Reason) -> Refusal {
+pub(super) fn here(session: &Turn<'_>, reason: Reason) -> Refusal {
     let status = session.sender.account.status(reason);
     Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }

@@ -7,16 +7,35 @@ use crate::ledger::Reservation;
 use crate::smpp::command;
 use crate::smpp::multi::Unsuccess;
 
-/// Expired requests that are remembered to absorb their late answers.
-const EXPIRED_MAX: usize = 10_000;
+use super::accepted::Original;
+use super::replace::Replacing;
+
+/// Requests without an answer that are remembered to absorb late ones. An SMSC that leaves more of them open is
+/// not listened to any longer: forgetting one would let its late answer settle another that has its number.
+pub(super) const EXPIRED_MAX: usize = 10_000;
 
 /// What a request has reserved.
 #[derive(Clone, Debug)]
 pub(super) enum Held {
     /// For one recipient.
     One(Reservation),
+    /// For one recipient, to be remembered if the SMSC accepts it.
+    Kept(Box<Kept>),
     /// For several recipients of one submit_multi.
     Many(Box<Many>),
+    /// For another text or time of an accepted message.
+    Replacing(Box<Replacing>),
+}
+
+/// A message that a replace_sm may name once it is accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    /// What it has reserved.
+    pub(super) reservation: Reservation,
+    /// What it was submitted with.
+    pub(super) original: Original,
+    /// How many messages its account may have remembered.
+    pub(super) limit: usize,
 }
 
 /// The recipients of a submit_multi.
@@ -71,6 +90,8 @@ impl Held {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Reservation> {
         let (one, many) = match self {
             Self::One(reservation) => (Some(reservation), None),
+            Self::Kept(kept) => (Some(&kept.reservation), None),
+            Self::Replacing(replacing) => (Some(&replacing.reservation), None),
             Self::Many(many) => (None, Some(many.taken.iter().map(|(_, reservation)| reservation))),
         };
         one.into_iter().chain(many.into_iter().flatten())
@@ -80,6 +101,8 @@ impl Held {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Reservation> {
         let (one, many) = match self {
             Self::One(reservation) => (Some(reservation), None),
+            Self::Kept(kept) => (Some(&mut kept.reservation), None),
+            Self::Replacing(replacing) => (Some(&mut replacing.reservation), None),
             Self::Many(many) => (None, Some(many.taken.iter_mut().map(|(_, reservation)| reservation))),
         };
         one.into_iter().chain(many.into_iter().flatten())
@@ -88,7 +111,7 @@ impl Held {
     /// Messages, one for each recipient.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::One(_) => 1,
+            Self::One(_) | Self::Kept(_) | Self::Replacing(_) => 1,
             Self::Many(many) => many.taken.len(),
         }
     }
@@ -159,10 +182,6 @@ impl Window {
             }
         }
         self.expired += due.len();
-        if self.expired > EXPIRED_MAX {
-            self.flights.retain(|_, flight| !flight.expired);
-            self.expired = 0;
-        }
         due
     }
 
@@ -180,6 +199,11 @@ impl Window {
     pub(super) fn drain(&mut self) -> Vec<Flight> {
         (self.expired, self.waiting) = (0, 0);
         self.flights.drain().map(|(_, flight)| flight).filter(|flight| !flight.expired).collect()
+    }
+
+    /// Whether the SMSC has left more requests open than can be remembered.
+    pub(super) const fn is_forgotten(&self) -> bool {
+        self.expired > EXPIRED_MAX
     }
 
     /// Messages that wait for an answer, one for each recipient.

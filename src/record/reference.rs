@@ -55,6 +55,13 @@ const TRAFFIC: &[Family] = &[
         "观察模式下本应拒绝的消息,按规则",
     ),
     family(
+        "segments_total",
+        "counter",
+        "account, verdict",
+        "parts of concatenated messages by verdict: `forwarded`, `refused`; they are among the messages above",
+        "长短信分段的处理结果:转发、拒绝,已含在上述提交数中",
+    ),
+    family(
         "quota_used_recipients",
         "gauge",
         "account",

@@ -26,6 +26,8 @@ pub enum Verb {
 }
 
 const VERBS: [&str; 5] = ["submit_sm", "submit_multi", "data_sm", "replace_sm", "broadcast_sm"];
+/// What becomes of the parts of messages.
+const SEGMENT_VERDICTS: [&str; 2] = ["forwarded", "refused"];
 const BINDS: [BindType; 3] = [BindType::Transmitter, BindType::Receiver, BindType::Transceiver];
 /// How binds of a configured account end.
 const BIND_RESULTS: [&str; 7] =
@@ -38,6 +40,7 @@ pub struct SenderMetrics {
     forwarded: [IntCounter; VERBS.len()],
     refused: [IntCounter; Reason::ALL.len()],
     shadow: [IntCounter; Rule::COUNT],
+    segments: [IntCounter; SEGMENT_VERDICTS.len()],
     quirks: [IntCounter; Quirk::ALL.len()],
     sessions: [IntGauge; 3],
     binds: [IntCounter; BIND_RESULTS.len()],
@@ -62,8 +65,10 @@ pub struct Tally {
     forwarded: [u32; VERBS.len()],
     refused: [u32; Reason::ALL.len()],
     shadow: [u32; Rule::COUNT],
+    segments: [u32; SEGMENT_VERDICTS.len()],
     any_refused: bool,
     any_shadow: bool,
+    any_segment: bool,
 }
 
 impl Default for Tally {
@@ -73,8 +78,10 @@ impl Default for Tally {
             forwarded: [0; VERBS.len()],
             refused: [0; Reason::ALL.len()],
             shadow: [0; Rule::COUNT],
+            segments: [0; SEGMENT_VERDICTS.len()],
             any_refused: false,
             any_shadow: false,
+            any_segment: false,
         }
     }
 }
@@ -101,6 +108,7 @@ impl SenderMetrics {
             forwarded: VERBS.map(|verb| metrics.forwarded.with_label_values(&[id, verb])),
             refused: Reason::ALL.map(|reason| metrics.refused.with_label_values(&[id, reason.code()])),
             shadow: Rule::ALL.map(|rule| metrics.shadow.with_label_values(&[id, rule.code()])),
+            segments: SEGMENT_VERDICTS.map(|verdict| metrics.segments.with_label_values(&[id, verdict])),
             quirks: Quirk::ALL.map(|quirk| metrics.quirks.with_label_values(&[id, quirk.code()])),
             sessions: BINDS.map(|bind| metrics.sessions.with_label_values(&[id, bind.code()])),
             binds: BIND_RESULTS.map(|result| metrics.binds.with_label_values(&[id, result])),
@@ -151,6 +159,9 @@ impl SenderMetrics {
         if std::mem::take(&mut tally.any_shadow) {
             sum(&self.shadow, &mut tally.shadow);
         }
+        if std::mem::take(&mut tally.any_segment) {
+            sum(&self.segments, &mut tally.segments);
+        }
     }
 }
 
@@ -181,6 +192,12 @@ impl Tally {
     pub const fn refused(&mut self, reason: Reason, recipients: u32) {
         self.refused[reason.index()] += recipients;
         self.any_refused = true;
+    }
+
+    /// So many parts of messages go to the SMSC, or are refused here. They are counted beside the messages.
+    pub const fn segments(&mut self, forwarded: bool, parts: u32) {
+        self.segments[if forwarded { 0 } else { 1 }] += parts;
+        self.any_segment = true;
     }
 
     /// Observed rules would have refused.

@@ -141,7 +141,7 @@ fn encoding(data_coding: u8, dc0: DefaultAlphabet, dc15: Dc15) -> Result<Encodin
         },
         0x01 => Encoding::Ascii,
         0x03 => Encoding::Latin1,
-        0x08 | 0x18 => Encoding::Ucs2,
+        0x08 | 0x18 | 0x19 => Encoding::Ucs2,
         0x0F if dc15 == Dc15::Gbk => Encoding::Gb18030,
         // The message-class groups name the GSM alphabet itself, whatever the SMSC's default is.
         0x10 | 0x11 | 0xF0 | 0xF1 => Encoding::Gsm7,
@@ -265,6 +265,7 @@ mod tests {
         for text in ["安徽移动 询1860", "\u{feff}移动", "😀移动\u{20bb7}", ""] {
             assert_eq!(read(0x08, &ucs2(text)).as_deref(), Ok(text));
             assert_eq!(read(0x18, &ucs2(text)).as_deref(), Ok(text));
+            assert_eq!(read(0x19, &ucs2(text)).as_deref(), Ok(text));
         }
     }
 

@@ -88,6 +88,10 @@ pub mod status {
     pub const ESME_RCNTSUBDL: u32 = 0x44;
     /// submit_sm failed.
     pub const ESME_RSUBMITFAIL: u32 = 0x45;
+    /// Invalid type of number of the source.
+    pub const ESME_RINVSRCTON: u32 = 0x48;
+    /// Invalid numbering plan of the source.
+    pub const ESME_RINVSRCNPI: u32 = 0x49;
     /// Invalid type of number of the destination.
     pub const ESME_RINVDSTTON: u32 = 0x50;
     /// Invalid numbering plan of the destination.
@@ -133,6 +137,8 @@ pub mod status {
             0x43 => "ESME_RINVESMCLASS",
             0x44 => "ESME_RCNTSUBDL",
             0x45 => "ESME_RSUBMITFAIL",
+            0x48 => "ESME_RINVSRCTON",
+            0x49 => "ESME_RINVSRCNPI",
             0x50 => "ESME_RINVDSTTON",
             0x51 => "ESME_RINVDSTNPI",
             0x58 => "ESME_RTHROTTLED",
@@ -242,6 +248,8 @@ mod tests {
             (status::ESME_RINVDSTNPI, CommandStatus::EsmeRinvdstnpi),
             (status::ESME_RTHROTTLED, CommandStatus::EsmeRthrottled),
             (status::ESME_RINVSCHED, CommandStatus::EsmeRinvsched),
+            (status::ESME_RINVSRCTON, CommandStatus::EsmeRinvsrcton),
+            (status::ESME_RINVSRCNPI, CommandStatus::EsmeRinvsrcnpi),
             (status::ESME_RINVEXPIRY, CommandStatus::EsmeRinvexpiry),
             (status::ESME_RINVDFTMSGID, CommandStatus::EsmeRinvdftmsgid),
         ] {

@@ -8,6 +8,8 @@ pub mod command;
 pub mod frame;
 pub mod manage;
 pub mod multi;
+pub mod replace;
+pub mod rewrite;
 pub mod submission;
 pub mod time;
 pub mod tlv;

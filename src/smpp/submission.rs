@@ -11,7 +11,7 @@ use rusmpp_core::pdus::borrowed::{DataSm, SubmitSm};
 use super::command::{self, status};
 use super::frame::{HEADER, Header};
 use super::tlv::{Tlvs, tag};
-use super::udh::UserData;
+use super::udh::{Parts, UserData};
 
 /// The operations that carry a message towards subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +107,11 @@ pub struct Malformed {
 }
 
 impl<'a> Submission<'a> {
+    /// Whether it is a part of several, as far as it says so and does not contradict itself.
+    pub const fn is_part(&self) -> bool {
+        matches!(self.user_data.parts, Parts::Part(_))
+    }
+
     /// Reads one whole frame that carries a message to one recipient: submit_sm, data_sm.
     /// (submit_multi: [`super::multi`].)
     pub fn read(frame: &'a [u8]) -> Result<Self, Malformed> {
@@ -163,6 +168,11 @@ pub(super) struct TextFields<'a> {
 }
 
 impl<'a> TextFields<'a> {
+    /// The same in a coding that the PDU itself does not name.
+    pub(super) const fn written_in(self, data_coding: u8) -> Self {
+        Self { data_coding, ..self }
+    }
+
     /// The whole submission, with the TLVs that follow.
     pub(super) fn finish(
         self,
@@ -268,6 +278,15 @@ impl<'a> Fields<'a> {
     fn time(&mut self, field: Field, status: u32) -> Result<&'a [u8], Malformed> {
         let text = self.string(17, field, status)?;
         if text.is_empty() || text.len() == 16 { Ok(text) } else { Err(Malformed::new(field, status)) }
+    }
+
+    /// What replace_sm has behind its address.
+    pub(super) fn replacement(&mut self) -> Result<TextFields<'a>, Malformed> {
+        let schedule = self.time(Field::ScheduleDeliveryTime, status::ESME_RINVSCHED)?;
+        let validity = self.time(Field::ValidityPeriod, status::ESME_RINVEXPIRY)?;
+        let [_registered, default_msg_id, sm_length] = self.octets()?;
+        let short_message = self.take(usize::from(sm_length))?;
+        Ok(TextFields { schedule, validity, default_msg_id, short_message, ..TextFields::default() })
     }
 
     /// From esm_class to short_message.

@@ -106,6 +106,29 @@ impl Absolute {
     }
 }
 
+/// A moment as an absolute time field. `local_as_00`: with offset 00 in front of local digits,
+/// for an account whose software means it so.
+pub fn written(moment: Moment, local_as_00: bool) -> [u8; 16] {
+    let LocalTime { day, second } = LocalTime::of(moment);
+    let date = day.to_civil();
+    let mut field = *b"000000000000032+";
+    let parts = [
+        u32::from(date.year().rem_euclid(100).cast_unsigned()),
+        u32::from(date.month().cast_unsigned()),
+        u32::from(date.day().cast_unsigned()),
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+    ];
+    for (pair, number) in field.chunks_exact_mut(2).zip(parts) {
+        pair.copy_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+    }
+    if local_as_00 {
+        field[13..15].copy_from_slice(b"00");
+    }
+    field
+}
+
 impl Period {
     const fn new([years, months, days, hours, minutes, seconds]: [u8; 6]) -> Self {
         Self { years, months, days, hours, minutes, seconds }
@@ -164,6 +187,16 @@ mod tests {
             assert_eq!(absolute(field).moment(), afternoon, "{field}");
         }
         assert_eq!(absolute("261124140000532+").moment().ms(), afternoon.ms() + 500);
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same_moment() {
+        for text in ["2026-11-24T14:00:00", "2027-01-01T00:00:00", "2099-12-31T23:59:59"] {
+            let field = |local_as_00| String::from_utf8(written(at(text), local_as_00).to_vec()).expect("ASCII");
+            assert_eq!(absolute(&field(false)).moment(), at(text));
+            assert!(absolute(&field(true)).has_zero_offset() && absolute(&field(true)).as_local() == at(text));
+        }
+        assert_eq!(&written(at("2026-11-24T14:05:09"), false), b"261124140509032+");
     }
 
     #[test]

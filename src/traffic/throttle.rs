@@ -56,6 +56,11 @@ impl Throttle {
         self.limiter.check().is_ok()
     }
 
+    /// Takes the tokens of several messages, or none.
+    pub fn take_all(&self, messages: u32) -> bool {
+        NonZeroU32::new(messages).is_none_or(|messages| matches!(self.limiter.check_n(messages), Ok(Ok(_))))
+    }
+
     /// What it was built with.
     pub const fn rate(&self) -> Rate {
         self.rate
@@ -94,5 +99,12 @@ mod tests {
         let ticker = Ticker::new(WallClock::System);
         let throttle = Throttle::new(Rate { per_second: 1, burst: 3 }, ticker);
         assert_eq!((0..10).filter(|_| throttle.take()).count(), 3);
+    }
+
+    #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let throttle = Throttle::new(Rate { per_second: 1, burst: 3 }, Ticker::new(WallClock::System));
+        assert!(!throttle.take_all(4) && throttle.take_all(2) && !throttle.take_all(2) && throttle.take_all(0));
+        assert!(throttle.take_all(1) && !throttle.take());
     }
 }

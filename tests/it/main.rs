@@ -18,6 +18,8 @@ mod parts;
 mod pdus;
 mod reader;
 mod reload;
+mod replace;
+mod script;
 mod second_reader;
 mod service_manager;
 mod sessions;

@@ -6,7 +6,8 @@ use smsluice::sim::submit::SubmitSpec;
 use smsluice::smpp::bind::BindType;
 use smsluice::smpp::multi::MultiResp;
 
-use crate::stand::{GOOD, Stand, good, hefei, subscriber};
+use crate::script::{self, Script};
+use crate::stand::{GOOD, Setup, Stand, good, hefei, subscriber};
 
 fn sequence(octets: &[u8]) -> u32 {
     u32::from_be_bytes([octets[12], octets[13], octets[14], octets[15]])
@@ -171,4 +172,85 @@ async fn an_exempt_platform_sends_several_at_once() {
     let frame = SubmitSpec::new("10086", "", "没有落款").submit_multi(&["13300000000", "13300000000"], 103);
     assert_eq!(ask(&mut esme, &frame).await.0, 0);
     assert!(stand.smsc.entries().iter().any(|entry| entry.octets == frame));
+}
+
+/// `validity.mode = "cap"`: at 09:30 the next forbidden window begins at 11:00.
+#[tokio::test]
+async fn a_validity_is_shortened_in_the_octets() {
+    let stand = Stand::new(Setup {
+        policy: "[validity]\nmode = \"cap\"\n".to_owned(),
+        accounts: vec![("system_id = \"hefei2\"", "system_id = \"hefei2\"\nsource_default = \"62020551\"")],
+        ..Setup::default()
+    })
+    .await;
+    let mut esme = stand.bind("hefei").await;
+    let (short, capped) = ("261124110000032+", |spec: &SubmitSpec| SubmitSpec {
+        validity: "261124110000032+".to_owned(),
+        ..spec.clone()
+    });
+    let (one, two) = (hefei(1), hefei(2));
+    let within = SubmitSpec { validity: short.to_owned(), ..good(&hefei(3)) };
+    let long = SubmitSpec { validity: "000002000000000R".to_owned(), ..good(&hefei(4)) };
+    let to_live = |spec: &SubmitSpec, seconds: u32| spec.clone().with_tlv(0x0017, &seconds.to_be_bytes());
+    let to_all = SubmitSpec::new("62021", "", GOOD);
+    for (sent, expected) in [
+        (within.submit_sm(201), within.submit_sm(201)),
+        (long.submit_sm(202), capped(&long).submit_sm(202)),
+        (good(&hefei(5)).submit_sm(203), capped(&good(&hefei(5))).submit_sm(203)),
+        (to_live(&within, 90_000).submit_sm(204), vec![]), // the day's second message to this subscriber
+        (to_live(&good(&hefei(6)), 90_000).submit_sm(205), to_live(&capped(&good(&hefei(6))), 5400).submit_sm(205)),
+        (good(&hefei(7)).data_sm(206), to_live(&good(&hefei(7)), 5400).data_sm(206)),
+        (to_all.submit_multi(&[&one, "0", &two], 207), capped(&to_all).submit_multi(&[&one, &two], 207)),
+    ] {
+        let status = ask(&mut esme, &sent).await.0;
+        assert_eq!(status == 0, !expected.is_empty(), "{status:#x}");
+        let arrived = stand.smsc.entries().into_iter().any(|entry| entry.octets == expected);
+        assert_eq!(arrived, !expected.is_empty(), "{sent:02x?}");
+    }
+    let mut bare = stand.bind("hefei2").await;
+    let empty = SubmitSpec { source: String::new(), ..good(&hefei(8)) };
+    assert_eq!(ask(&mut bare, &empty.submit_sm(208)).await.0, 0);
+    let both = SubmitSpec { source: "62020551".to_owned(), ..capped(&empty) }.submit_sm(208);
+    assert!(stand.smsc.entries().iter().any(|entry| entry.octets == both), "both changes in one copy");
+    stand.assert_conserved();
+}
+
+/// `reject_all`: what is refused as a whole has spent nothing of the rate.
+#[tokio::test]
+async fn a_submit_multi_that_is_refused_spends_no_tokens() {
+    let stand = Stand::with_policy("[multi]\nmode = \"reject_all\"\n").await;
+    let mut esme = stand.bind("slow").await; // three at once, two a second; the clock stands
+    let to: Vec<String> = (0..4).map(|n| subscriber("wuhu", n)).collect();
+    let spec = SubmitSpec::new("62021", "", "开通。移动");
+    assert_eq!(ask(&mut esme, &spec.submit_multi(&[&to[0], &to[1], &to[0]], 301)).await.0, 0x45, "one twice");
+    let all: Vec<&str> = to.iter().map(String::as_str).collect();
+    assert_eq!(ask(&mut esme, &spec.submit_multi(&all, 302)).await.0, 0x58, "four at once");
+    assert_eq!(ask(&mut esme, &spec.submit_multi(&all[..3], 303)).await.0, 0, "all three tokens are there still");
+    assert_eq!(ask(&mut esme, &spec.submit_multi(&all[3..], 304)).await.0, 0x58, "and none is left");
+    assert_eq!(stand.refused("slow", Reason::Rate), 5);
+    stand.assert_conserved();
+}
+
+/// An entry of unsuccess_sme speaks for one recipient, also where a number stands twice.
+#[tokio::test]
+async fn the_smsc_refuses_one_of_two_to_the_same_number() {
+    let (to, again) = (hefei(1), hefei(1));
+    let digits = to.clone();
+    let mut first = true;
+    let script = Script::new(move |pdu| match script::command_of(pdu) {
+        0x21 if std::mem::take(&mut first) => {
+            let entry = [b"\x01\x01", digits.as_bytes(), b"\0\0\0\0\x0B"].concat();
+            vec![script::response(pdu, 0, &[b"id\0\x01", &entry[..]].concat())]
+        }
+        _ => vec![script::response(pdu, 0, b"id\0\0")],
+    })
+    .await;
+    let stand =
+        Stand::new(Setup { policy: "[dedup]\nlimit = 2\n".to_owned(), smsc: Some(script.address), ..Setup::default() })
+            .await;
+    let mut esme = stand.bind("hefei").await;
+    let (status, frame) = ask(&mut esme, &multi(&[&to, &again], 401)).await;
+    assert_eq!((status, unsuccess(&frame)), (0, vec![(to.clone(), 0x0B)]));
+    let (status, frame) = ask(&mut esme, &multi(&[&to, &again], 402)).await;
+    assert_eq!((status, unsuccess(&frame)), (0, vec![(to, 0x45)]), "one place was free, not two");
 }

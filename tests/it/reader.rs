@@ -221,11 +221,12 @@ impl Message {
         ensure(!matches!(&*message.service_type, b"WAP" | b"USSD" | b"VMN" | b"VMA" | b"CBS"), "a short message")?;
         ensure(message.default_msg_id == 0, "no stored text")?;
         ensure(message.source.2.starts_with(b"62020551"), "its own source")?;
+        ensure(matches!((message.source.0, message.source.1), (0 | 2..=6, 0 | 1 | 8 | 9)), "shown as it is written")?;
         let (elements, text) = message.header_and_text().ok_or("a header that fits")?;
         let one_part =
             |element: &(u8, Vec<u8>)| matches!((element.0, &*element.1), (0, &[_, 1, 1]) | (8, &[_, _, 1, 1]));
         ensure(elements.len() <= 1 && elements.iter().all(one_part), "a whole message")?;
-        ensure(matches!(message.data_coding, 0x08 | 0x18), "Chinese can be written in UCS-2 only")?;
+        ensure(matches!(message.data_coding, 0x08 | 0x18 | 0x19), "Chinese can be written in UCS-2 only")?;
         let units: Vec<u16> =
             text.chunks(2).map(|unit| u16::from_be_bytes([unit[0], *unit.get(1).unwrap_or(&0)])).collect();
         let shown = String::from_utf16(&units).ok().filter(|_| text.len().is_multiple_of(2)).ok_or("UCS-2")?;

@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) accounts: Vec<(&'static str, &'static str)>,
     pub(crate) behaviour: Behaviour,
     pub(crate) change: fn(&mut Plan),
+    /// The SMSC, where it is not the simulated one.
+    pub(crate) smsc: Option<SocketAddr>,
     /// Keep this folder's ledger (after a restart).
     pub(crate) folder: Option<PathBuf>,
 }
@@ -44,6 +46,7 @@ impl Default for Setup {
             accounts: Vec::new(),
             behaviour: Behaviour::default(),
             change: |_| {},
+            smsc: None,
             folder: None,
         }
     }
@@ -54,6 +57,7 @@ pub(crate) struct Stand {
     pub(crate) gateway: Running,
     /// Under the ledger.
     pub(crate) disk: Arc<SickDisk>,
+    upstream: SocketAddr,
     clock: Arc<AtomicI64>,
     folder: tempfile::TempDir,
 }
@@ -89,8 +93,9 @@ impl Stand {
         let smsc = Smsc::bind(settings).await.expect("the SMSC listens");
         let ledger = setup.folder.clone().unwrap_or_else(|| folder.path().join("data"));
         let disk = Arc::<SickDisk>::default();
-        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, &disk, setup.change).await;
-        Self { smsc, gateway, disk, clock, folder }
+        let upstream = setup.smsc.unwrap_or(smsc.local_addr());
+        let gateway = start(folder.path(), &clock, upstream, &ledger, &disk, setup.change).await;
+        Self { smsc, gateway, disk, upstream, clock, folder }
     }
 
     /// The reference policy at an open hour.
@@ -137,11 +142,11 @@ impl Stand {
 
     /// Stops the gateway and starts another on the same ledger and SMSC.
     pub(crate) async fn restart(self) -> Self {
-        let Self { smsc, gateway, disk, clock, folder } = self;
+        let Self { smsc, gateway, disk, upstream, clock, folder } = self;
         gateway.stop().await;
         let ledger = folder.path().join("data");
-        let gateway = start(folder.path(), &clock, smsc.local_addr(), &ledger, &disk, |_| {}).await;
-        Self { smsc, gateway, disk, clock, folder }
+        let gateway = start(folder.path(), &clock, upstream, &ledger, &disk, |_| {}).await;
+        Self { smsc, gateway, disk, upstream, clock, folder }
     }
 
     pub(crate) fn ledger_folder(&self) -> PathBuf {

@@ -88,7 +88,7 @@ pub const ACCOUNT: &[Key] = &[
     ),
     key(
         "quirks",
-        List("trailing_zeros, local_offset00 or long_system_id"),
+        List("trailing_zeros, local_offset00, long_system_id or international_source"),
         "section 4",
         "what is tolerated of its software, each counted when used",
         "对该账号软件的容忍项,逐项计数",

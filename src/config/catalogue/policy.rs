@@ -215,10 +215,10 @@ pub const POLICY: &[Key] = &[
     ),
     key(
         "validity.mode",
-        OneOf(&["pass", "reject"]),
+        OneOf(&["pass", "cap", "reject"]),
         "7.4, 7.5, section 4",
-        "a validity_period that crosses a forbidden window",
-        "有效期跨越禁发时段的处理",
+        "a validity that crosses a forbidden window: passed, shortened to where the window begins (written in where there is none), or refused",
+        "有效期跨越禁发时段的处理:放行、截短到禁发时段开始(未填则补写)、拒绝",
     ),
     key(
         "spread.limit",
@@ -293,6 +293,20 @@ pub const POLICY: &[Key] = &[
         "section 4",
         "a submit_multi of which some recipients are refused: goes on without them, or is refused whole",
         "部分号码被拒的群发请求:剔除后转发,或整体拒绝",
+    ),
+    key(
+        "replace.mode",
+        OneOf(&["refuse", "check"]),
+        "section 4",
+        "replace_sm: refused, or judged with what is remembered of the message that it replaces; an unknown message_id, and every one of before a restart, is refused",
+        "replace_sm:拒绝,或按已受理的原消息检查;未知的 message_id(含重启之前的)一律拒绝",
+    ),
+    key(
+        "replace.remember",
+        Range(1, 1_000_000),
+        "section 4",
+        "accepted messages remembered per account for `replace.mode = \"check\"`, about 250 octets each; the oldest are forgotten first",
+        "每账号记住的已受理消息数,每条约 250 字节,先记的先忘",
     ),
     key(
         "exempt.rules",

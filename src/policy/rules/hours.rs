@@ -51,9 +51,10 @@ pub fn window_of(switches: &HoursSwitches, second: u32) -> Option<Window> {
     windows.find(|window| window.contains(second, switches.edge_guard_seconds)).copied()
 }
 
-/// Whether a forbidden window begins or goes on within `seconds` after a second of the day.
-pub fn window_within(switches: &HoursSwitches, second: u32, seconds: u32) -> bool {
+/// Seconds from a second of the day to where the next forbidden window begins; 0 inside one, `None` if there are none.
+pub fn until_window(switches: &HoursSwitches, second: u32) -> Option<u32> {
     let guard = switches.edge_guard_seconds % DAY;
-    let reached = |window: &Window| (window.start + 2 * DAY - guard - second) % DAY < seconds;
-    window_at(switches, second).is_some() || switches.night.iter().chain(&switches.busy).any(reached)
+    let until = |window: &Window| (window.start + 2 * DAY - guard - second) % DAY;
+    let next = switches.night.iter().chain(&switches.busy).map(until).min();
+    if window_at(switches, second).is_some() { Some(0) } else { next }
 }

@@ -39,6 +39,11 @@ pub const STATELESS: [(Rule, Check); 12] = [
     (Rule::Hours, hours::check),
 ];
 
+/// Whether a rule looks at the recipient, so that it is asked for each recipient of a submit_multi. The others are asked once.
+pub const fn is_of_the_recipient(rule: Rule) -> bool {
+    matches!(rule, Rule::Destination | Rule::Region | Rule::Customers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

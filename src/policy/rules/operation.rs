@@ -6,7 +6,7 @@
 
 use crate::policy::case::{Case, Finding};
 use crate::policy::reason::Reason;
-use crate::policy::switches::UnknownTlv;
+use crate::policy::switches::{ReplaceMode, UnknownTlv};
 use crate::smpp::Operation;
 use crate::smpp::command::status;
 use crate::smpp::tlv::{self, Tlv, tag};
@@ -57,6 +57,7 @@ pub fn denied(case: &Case<'_>) -> Option<Denial> {
 fn operation(case: &Case<'_>) -> Option<Denial> {
     match case.submission.operation {
         Operation::SubmitSm | Operation::SubmitMulti | Operation::DataSm => None,
+        Operation::ReplaceSm if case.rules.switches.replace.mode == ReplaceMode::Check => None,
         Operation::ReplaceSm => Denial::new(
             status::ESME_RREPLACEFAIL,
             "replace_sm gives an accepted message a new text or time",

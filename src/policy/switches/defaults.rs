@@ -3,8 +3,8 @@
 use super::{
     Avoid, CityOn1258, Dc15, DedupScope, DedupSwitches, DefaultAlphabet, EncodingSwitches, Foreign, HolidayScope,
     HolidaySwitches, HoursSwitches, LengthSwitches, LengthUnit, Multipart, Need, OperatorScope, ProvinceScope,
-    QuotaScope, QuotaSwitches, RegionSwitches, ScheduleSwitches, SignaturePosition, SignatureSwitches, SpreadSwitches,
-    TlvSwitches, Unknown, UnknownOutcome, UnknownTlv, Window, ZeroOffset,
+    QuotaScope, QuotaSwitches, RegionSwitches, ReplaceMode, ReplaceSwitches, ScheduleSwitches, SignaturePosition,
+    SignatureSwitches, SpreadSwitches, TlvSwitches, Unknown, UnknownOutcome, UnknownTlv, Window, ZeroOffset,
 };
 
 impl Default for LengthSwitches {
@@ -100,5 +100,11 @@ impl Default for EncodingSwitches {
 impl Default for TlvSwitches {
     fn default() -> Self {
         Self { unknown: UnknownTlv::Pass, allow: Vec::new() }
+    }
+}
+
+impl Default for ReplaceSwitches {
+    fn default() -> Self {
+        Self { mode: ReplaceMode::Refuse, remember: 10_000 }
     }
 }

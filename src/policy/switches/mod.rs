@@ -49,6 +49,8 @@ pub struct Switches {
     pub tlv: TlvSwitches,
     /// submit_multi, section 4.
     pub multi: MultiSwitches,
+    /// replace_sm, section 4.
+    pub replace: ReplaceSwitches,
     /// The exempt class, A-20.
     pub exempt: ExemptSwitches,
     /// command_status per reason code, where the site's senders need another.
@@ -314,8 +316,31 @@ pub enum ValidityMode {
     /// Passed unchanged: retries are not a second send.
     #[default]
     Pass,
+    /// Shortened to where the next forbidden window begins.
+    Cap,
     /// Refused.
     Reject,
+}
+
+/// replace_sm, section 4.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplaceSwitches {
+    /// What becomes of a replace_sm.
+    pub mode: ReplaceMode,
+    /// Accepted messages remembered per account, the oldest forgotten first, 1..=1 000 000.
+    pub remember: u32,
+}
+
+/// What becomes of a replace_sm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplaceMode {
+    /// Refused.
+    #[default]
+    Refuse,
+    /// Judged like a submission, with what is remembered of the message it replaces.
+    Check,
 }
 
 ///

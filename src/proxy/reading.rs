@@ -1,0 +1,80 @@
+//! One frame at both ends of the line: how it is read, what is written anew in it, what is held of it.
+
+use crate::ledger::Reservation;
+use crate::policy::rules::schedule::Cap;
+use crate::policy::rules::source;
+use crate::policy::switches::ReplaceMode;
+use crate::policy::{Permit, Quirk};
+use crate::smpp::rewrite::Changes;
+use crate::smpp::submission::{Field, Malformed};
+use crate::smpp::{Address, Submission, time};
+
+use super::accepted::Original;
+use super::session::Turn;
+use super::window::{Held, Kept};
+
+/// One frame, read strictly, or as one of the account's quirks allows.
+pub(super) fn read<'a>(session: &Turn<'_>, frame: &'a [u8]) -> Result<Submission<'a>, Malformed> {
+    let sender = &session.sender;
+    let submission = match Submission::read(frame) {
+        Err(fault) if fault.field == Field::Tlvs && sender.account.quirks.has(Quirk::TrailingZeros) => {
+            let submission = without_trailing_zeros(frame).ok_or(fault)?;
+            sender.metrics.tolerated(Quirk::TrailingZeros);
+            submission
+        }
+        read => read?,
+    };
+    note_tolerances(session, &submission);
+    Ok(submission)
+}
+
+/// Counts the tolerances that a submission makes use of.
+pub(super) fn note_tolerances(session: &Turn<'_>, submission: &Submission<'_>) {
+    let sender = &session.sender;
+    if sender.account.quirks.is_empty() {
+        return;
+    }
+    if sender.account.quirks.has(Quirk::LocalOffset00) && matches!(submission.schedule, [.., b'0', b'0', b'+' | b'-']) {
+        sender.metrics.tolerated(Quirk::LocalOffset00);
+    }
+    let Address { ton, digits, .. } = source::shown(&sender.account, submission.source);
+    if sender.account.quirks.has(Quirk::InternationalSource) && source::adds_a_plus(ton, digits) {
+        sender.metrics.tolerated(Quirk::InternationalSource);
+    }
+}
+
+/// The submission in front of up to eight zero octets.
+fn without_trailing_zeros(frame: &[u8]) -> Option<Submission<'_>> {
+    (1..=8)
+        .map_while(|zeros| frame.split_at_checked(frame.len().checked_sub(zeros)?))
+        .take_while(|(_, zeros)| zeros.iter().all(|octet| *octet == 0))
+        .find_map(|(frame, _)| Submission::read(frame).ok())
+}
+
+/// The frame as it goes on, where a field of it is written here: the account's own source in place of
+/// none (2.4), a validity that is shortened.
+pub(super) fn written(session: &Turn<'_>, frame: &[u8], submission: &Submission<'_>, cap: Cap) -> Option<Vec<u8>> {
+    let own = session.sender.account.default_source.as_deref();
+    let local_as_00 = session.sender.account.quirks.has(Quirk::LocalOffset00);
+    let changes = Changes {
+        source: own.filter(|_| submission.source.digits.is_empty()),
+        validity: cap.period.map(|end| time::written(end, local_as_00)),
+        time_to_live: cap.time_to_live,
+    };
+    if changes.is_empty() { None } else { changes.write(frame) }
+}
+
+/// What is held of a message that a replace_sm may name later.
+pub(super) fn kept(
+    session: &Turn<'_>,
+    submission: &Submission<'_>,
+    permit: &Permit,
+    reservation: Reservation,
+) -> Option<Held> {
+    let switches = &session.site.rules.switches.replace;
+    if switches.mode != ReplaceMode::Check {
+        return None;
+    }
+    let original = Original::of(&session.sender.account, submission, permit.edt())?;
+    Some(Held::Kept(Box::new(Kept { reservation, original, limit: switches.remember as usize })))
+}

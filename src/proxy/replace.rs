@@ -1,0 +1,110 @@
+//! replace_sm with `replace.mode = "check"`: the same line, with what is remembered of the message that it replaces.
+//!
+//! The new text is judged as if it had been submitted, and so is the new time. A
+//! time on another day takes that day's slot before the replacement leaves; the
+//! former day's is given back when the SMSC has taken it, and the new one when
+//! the SMSC refuses. With an unknown outcome both stay taken (P9).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::domain::{Moment, Tick};
+use crate::ledger::Reservation;
+use crate::policy::rules::source;
+use crate::policy::{self, Refusal};
+use crate::record::Verb;
+use crate::smpp::Header;
+use crate::smpp::command::status;
+use crate::smpp::replace::Replace;
+use crate::smpp::submission::{Field, Malformed};
+
+use super::accepted::Claimed;
+use super::gateway::Gateway;
+use super::outgoing::{Passing, Workspace};
+use super::reading::written;
+use super::session::Turn;
+use super::uplink::{claim, may_submit, not_held, observe, refuse_all};
+use super::window::Held;
+
+/// A replacement under way.
+#[derive(Clone, Debug)]
+pub(super) struct Replacing {
+    /// What it has reserved: nothing but its rate, unless it moves its message to another day.
+    pub(super) reservation: Reservation,
+    claimed: Arc<Claimed>,
+    edt: Moment,
+    moves: bool,
+}
+
+impl Replacing {
+    /// The SMSC has taken it. Returns what its message holds no more.
+    pub(super) fn taken(&self) -> Option<Reservation> {
+        self.claimed.moved(self.edt, self.moves.then_some(self.reservation))
+    }
+}
+
+/// What becomes of one replace_sm.
+pub(super) fn judge(
+    gateway: &Gateway,
+    session: &Turn<'_>,
+    tick: Tick,
+    work: &mut Workspace,
+    header: Header,
+    octets: Range<usize>,
+    frame: &[u8],
+) {
+    work.tally.received(Verb::ReplaceSm, 1);
+    if let Err(refusal) = line(gateway, session, tick, work, header, octets, frame) {
+        refuse_all(session, tick, work, header, frame, &refusal, 1);
+    }
+}
+
+fn line(
+    gateway: &Gateway,
+    session: &Turn<'_>,
+    tick: Tick,
+    work: &mut Workspace,
+    header: Header,
+    octets: Range<usize>,
+    frame: &[u8],
+) -> Result<(), Refusal> {
+    let (rules, account) = (&session.site.rules, &*session.sender.account);
+    may_submit(session)?;
+    let found = Replace::read(frame).and_then(|replace| {
+        let source = source::shown(account, replace.source).digits;
+        let claimed = gateway.accepted.claim(session.sender.scopes.account, replace.message_id, source);
+        Ok((
+            replace,
+            claimed.map(Arc::new).ok_or(Malformed { field: Field::Operation, status: status::ESME_RREPLACEFAIL })?,
+        ))
+    });
+    let read = match &found {
+        Ok((replace, claimed)) => {
+            let original = claimed.original();
+            replace.of(original.destination(), original.data_coding).map(|submission| (submission, claimed))
+        }
+        Err(fault) => Err(*fault),
+    };
+    let (submission, claimed) = match read {
+        Ok(read) => read,
+        Err(fault) => {
+            let permit = policy::decide::malformed(account, fault, tick.wall)?;
+            not_held(session, work, &permit)?;
+            let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+            observe(session, tick, work, reservation.observed);
+            work.forward(Passing::new(header, octets, Held::One(reservation), false), None);
+            return Ok(());
+        }
+    };
+    let replaced = claimed.replaced();
+    let permit =
+        policy::decide::decide_replacement(rules, account, &submission, replaced, tick.wall, &mut work.scratch)?;
+    not_held(session, work, &permit)?;
+    let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+    observe(session, tick, work, reservation.observed);
+    let (edt, moves) = (permit.edt(), permit.recipient().is_some());
+    let held = Held::Replacing(Box::new(Replacing { reservation, claimed: Arc::clone(claimed), edt, moves }));
+    let other = written(session, frame, &submission, permit.cap());
+    work.forward(Passing::new(header, octets, held, false), other.as_deref());
+    Ok(())
+}
