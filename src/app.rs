@@ -1,19 +1,21 @@
 //! Floor 5: the assembly. Everything is built before anything listens.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::Admin;
-use crate::config::Configuration;
+use crate::admin::{Admin, LocalSocket, Parts};
+use crate::config::settings::AdminSettings;
+use crate::config::{self, Configuration, Setting};
 use crate::domain::{Clock, Ticker};
 use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;
 use crate::proxy::{Gateway, Listener, ProxySettings, Site};
-use crate::record::Metrics;
+use crate::record::{Acts, Logs, Metrics};
 use crate::traffic::{Holds, HoldsError};
 
 /// What a gateway is built from.
@@ -23,6 +25,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where operations look.
     pub admin: SocketAddr,
+    /// Who may do what there, and how.
+    pub surface: SurfacePlan,
     /// Limits and timers.
     pub proxy: ProxySettings,
     /// The ledger.
@@ -33,6 +37,17 @@ pub struct Plan {
     pub clock: Clock,
 }
 
+/// What the API is built from.
+#[derive(Debug)]
+pub struct SurfacePlan {
+    /// The local socket, its permissions, the tokens and the names.
+    pub settings: AdminSettings,
+    /// The log of the process.
+    pub logs: Logs,
+    /// The switches in force, each with its origin.
+    pub policy: Vec<Setting>,
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Running {
@@ -40,13 +55,15 @@ pub struct Running {
     pub smpp: SocketAddr,
     /// Where operations look.
     pub admin: SocketAddr,
+    /// Their local socket.
+    pub admin_socket: Option<PathBuf>,
     /// What the start found in the ledger.
     pub recovered: Recovered,
     gateway: Arc<Gateway>,
     ledger: Arc<Ledger>,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
-    admin_task: JoinHandle<std::io::Result<()>>,
+    admin_task: JoinHandle<()>,
 }
 
 /// Why a gateway does not start.
@@ -71,6 +88,17 @@ pub enum StartError {
     /// What is held cannot be told, so nothing may pass.
     #[error(transparent)]
     Holds(#[from] HoldsError),
+    /// The record of operators' acts cannot be opened.
+    #[error("the record of operators' acts cannot be opened: {0}")]
+    Acts(std::io::Error),
+    /// The local socket cannot be made.
+    #[error("cannot listen on the socket {}: {error}", path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// The metrics contradict each other.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -82,8 +110,11 @@ pub enum StartError {
 impl Plan {
     /// What a configuration says, as the parts want it.
     pub fn new(configuration: Configuration, clock: Clock) -> Self {
+        let policy = config::switches_in_force(&configuration);
         let settings = configuration.settings;
+        let surface = SurfacePlan { settings: settings.admin.clone(), logs: Logs::detached(), policy };
         Self {
+            surface,
             listen: settings.listen.smpp,
             admin: settings.admin.listen,
             proxy: ProxySettings {
@@ -108,10 +139,12 @@ impl Plan {
 impl Running {
     /// Replays the ledger, builds the gateway and listens.
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
+        let SurfacePlan { settings, logs, policy } = plan.surface;
         let ticker = Ticker::new(plan.clock);
         let metrics = Arc::new(Metrics::new()?);
         let observer = Arc::clone(&metrics);
         let folder = plan.ledger.path.clone();
+        let socket = settings.socket_in(&folder);
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
         let holds = Arc::new(Holds::open(&folder, ticker.tick().wall)?); // in force before anything is accepted
         ledger.start().map_err(StartError::Thread)?;
@@ -121,7 +154,14 @@ impl Running {
         let gateway = Gateway::new(site, Arc::clone(&ledger), holds, metrics, ticker);
 
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
-        let admin = Admin::bind(plan.admin, Arc::clone(&gateway)).await.map_err(failed(plan.admin, "operations"))?;
+        let AdminSettings { tokens_file, hosts, socket_mode, .. } = settings;
+        let parts = Parts { tokens_file, hosts, acts: acts(&folder)?, logs, policy };
+        let admin = Admin::bind(plan.admin, Arc::clone(&gateway), parts).await;
+        let mut admin = admin.map_err(failed(plan.admin, "operations"))?;
+        if let Some(path) = &socket {
+            let local = LocalSocket { path: path.clone(), mode: socket_mode.bits() };
+            admin.bind_local(&local).map_err(|error| StartError::Socket { path: path.clone(), error })?;
+        }
         let listener = Listener::bind(plan.listen, Arc::clone(&gateway)).map_err(failed(plan.listen, "senders"))?;
         let smpp = listener.local_addr().map_err(failed(plan.listen, "senders"))?;
         let admin_addr = admin.local_addr().map_err(failed(plan.admin, "operations"))?;
@@ -129,11 +169,12 @@ impl Running {
         Ok(Self {
             smpp,
             admin: admin_addr,
+            admin_socket: socket,
             recovered,
             gateway,
             ledger,
             listener: tokio::spawn(listener.run(raised(&stop))),
-            admin_task: tokio::spawn(admin.run(raised(&stop))),
+            admin_task: tokio::spawn(admin.run(stop.subscribe())),
             stop,
         })
     }
@@ -150,6 +191,16 @@ impl Running {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.admin_task).await;
         self.ledger.close();
     }
+}
+
+/// The record of operators' acts, beside the journal.
+fn acts(folder: &Path) -> Result<Arc<Acts>, StartError> {
+    let (acts, checked) = Acts::open(folder).map_err(StartError::Acts)?;
+    if let Some((line, why)) = checked.broken {
+        let file = acts.path().display();
+        tracing::error!(event = "audit_broken", %file, line, why, "the record of operators' acts is not whole");
+    }
+    Ok(Arc::new(acts))
 }
 
 /// Ready when the flag is raised.

@@ -13,7 +13,7 @@
 //! | 1 protocol, rules | `smpp`, `policy` |
 //! | 2 flow, slots, evidence | `traffic`, `ledger`, `record` |
 //! | 3 sessions, peers | `proxy`, `sim` |
-//! | 4 surface, settings | `admin`, `config` |
+//! | 4 settings, surface | `config`, `admin` |
 //! | 5 assembly | `app`, `cli` |
 
 pub mod admin;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::LocalTime;
 use crate::policy::calendar::DayKind;
 use crate::proxy::Gateway;
 
 /// What `/readyz` tells.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// Whether every component is ready.
     pub ready: bool,
@@ -18,7 +19,7 @@ pub struct Health {
 }
 
 /// One component.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ComponentState {
     /// Whether it is ready.
     pub ok: bool,

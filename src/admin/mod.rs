@@ -1,58 +1,107 @@
-//! Floor 4: what operations see: `/livez`, `/readyz`, `/metrics`.
+//! Floor 4: what operations see and do: probes, metrics and the API, over TCP and on a local socket.
+//!
+//! A request passes `door` (site, caller, role, parameters, body) to a handler of `api/`, whose table says all that
+//! there is to know of a route. What changes something is recorded (`surface`) before it is answered.
 
+pub mod api;
+pub mod asked;
+pub mod auth;
+pub mod call;
+mod door;
 mod gauges;
+mod guard;
 mod health;
+mod idempotency;
+pub mod openapi;
+pub mod problem;
+pub mod route;
+mod serve;
+mod surface;
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 
 use crate::proxy::Gateway;
 
 pub use health::Health;
+pub use surface::{Parts, Surface};
 
-/// The operations listener.
+/// The listeners for operations.
 #[derive(Debug)]
 pub struct Admin {
-    socket: TcpListener,
-    gateway: Arc<Gateway>,
+    tcp: TcpListener,
+    local: Option<(UnixListener, PathBuf)>,
+    surface: Arc<Surface>,
+}
+
+/// Where the local socket is to be, and who may use it.
+#[derive(Clone, Debug)]
+pub struct LocalSocket {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its permissions.
+    pub mode: u32,
 }
 
 impl Admin {
-    /// Listens on an address; port 0 takes any free one.
-    pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> std::io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, gateway })
+    /// Listens on an address (port 0 takes any free one).
+    pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>, parts: Parts) -> std::io::Result<Self> {
+        let tcp = TcpListener::bind(address).await?;
+        Ok(Self { tcp, local: None, surface: Arc::new(Surface::new(gateway, parts)) })
+    }
+
+    /// Listens on a local socket as well. One that an ended process has left behind is replaced.
+    pub fn bind_local(&mut self, socket: &LocalSocket) -> std::io::Result<()> {
+        let LocalSocket { path, mode } = socket;
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(std::io::ErrorKind::AddrInUse.into());
+        }
+        // It gets its name when it has its permissions, so that nobody slips in before.
+        let unnamed = path.with_extension("new");
+        remove(&unnamed)?;
+        let listener = UnixListener::bind(&unnamed)?;
+        std::fs::set_permissions(&unnamed, std::fs::Permissions::from_mode(*mode))?;
+        std::fs::rename(&unnamed, path)?;
+        self.local = Some((listener, path.clone()));
+        Ok(())
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.tcp.local_addr()
     }
 
-    /// Serves until `stop` is ready.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-        let routes = Router::new()
-            .route("/livez", get(|| async { "ok\n" }))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics))
-            .with_state(self.gateway);
-        axum::serve(self.socket, routes).with_graceful_shutdown(stop).await
+    /// What it serves.
+    pub fn surface(&self) -> &Arc<Surface> {
+        &self.surface
+    }
+
+    /// Serves until the flag is raised.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let routes = api::router(&self.surface);
+        let keeper = tokio::spawn(Surface::keep(Arc::downgrade(&self.surface)));
+        let tcp = serve::run(serve::Socket::Tcp(self.tcp), routes.clone(), stop.clone());
+        match self.local {
+            None => tcp.await,
+            Some((local, path)) => {
+                tokio::join!(tcp, serve::run(serve::Socket::Unix(local), routes, stop));
+                let _ = remove(&path); // the next start replaces it
+            }
+        }
+        keeper.abort();
     }
 }
 
-async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
-    let health = Health::of(&gateway);
-    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(health)).into_response()
-}
-
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    gauges::refresh(&gateway).await;
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], gateway.metrics().render()).into_response()
+/// Removes a socket, and nothing else.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()) => std::fs::remove_file(path),
+        Ok(_) => Err(std::io::ErrorKind::AlreadyExists.into()),
+        Err(_) => Ok(()),
+    }
 }

@@ -1,13 +1,30 @@
 //! Floor 5: the command line; one subcommand a file.
 
+pub mod accounts;
+pub mod audit;
 pub mod check;
+mod client;
 pub mod demo;
+pub mod doctor;
+pub mod drain;
 pub mod explain;
+mod failure;
+pub mod health;
+pub mod holds;
+pub mod ledger;
+pub mod lists;
 pub mod load;
+pub mod log_level;
 mod peers;
 pub mod serve;
+pub mod sessions;
+pub mod shell;
 pub mod smsc;
+pub mod status;
 mod supervisor;
+mod table;
+pub mod token;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -30,6 +47,30 @@ enum Command {
     Demo(Box<demo::Args>),
     Smsc(Box<smsc::Args>),
     Load(Box<load::Args>),
+    Status(Box<status::Args>),
+    Top(Box<top::Args>),
+    Doctor(Box<doctor::Args>),
+    Accounts(Box<accounts::Args>),
+    Usage(Box<accounts::UsageArgs>),
+    Sessions(Box<sessions::Args>),
+    Pause(Box<holds::PauseArgs>),
+    Resume(Box<holds::ResumeArgs>),
+    Holds(Box<holds::HoldsArgs>),
+    Drain(Box<drain::DrainArgs>),
+    Undrain(Box<drain::UndrainArgs>),
+    Ledger(Box<ledger::Args>),
+    Smscs(Box<lists::SmscsArgs>),
+    Policy(Box<lists::PolicyArgs>),
+    Refusals(Box<lists::RefusalsArgs>),
+    Errors(Box<lists::ErrorsArgs>),
+    Audit(Box<audit::Args>),
+    Metrics(Box<lists::MetricsArgs>),
+    LogLevel(Box<log_level::Args>),
+    Token(Box<token::Args>),
+    Health(Box<health::Args>),
+    Completions(Box<shell::CompletionsArgs>),
+    Man(Box<shell::ManArgs>),
+    Version(Box<shell::VersionArgs>),
 }
 
 /// Reads the command line and does what it says.
@@ -42,6 +83,30 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => block_on(demo::run(&args)),
         Command::Smsc(args) => block_on(smsc::run(*args)),
         Command::Load(args) => block_on(load::run(*args)),
+        Command::Status(args) => ask(status::run(&args)),
+        Command::Top(args) => ask(top::run(&args)),
+        Command::Doctor(args) => ask(doctor::run(&args)),
+        Command::Accounts(args) => ask(accounts::run(&args)),
+        Command::Usage(args) => ask(accounts::usage(&args)),
+        Command::Sessions(args) => ask(sessions::run(&args)),
+        Command::Pause(args) => ask(holds::pause(&args)),
+        Command::Resume(args) => ask(holds::resume(&args)),
+        Command::Holds(args) => ask(holds::holds(&args)),
+        Command::Drain(args) => ask(drain::drain(&args)),
+        Command::Undrain(args) => ask(drain::undrain(&args)),
+        Command::Ledger(args) => ask(ledger::run(&args)),
+        Command::Smscs(args) => ask(lists::smscs(&args)),
+        Command::Policy(args) => ask(lists::policy(&args)),
+        Command::Refusals(args) => ask(lists::refusals(&args)),
+        Command::Errors(args) => ask(lists::errors(&args)),
+        Command::Audit(args) => ask(audit::run(&args)),
+        Command::Metrics(args) => ask(lists::metrics(&args)),
+        Command::LogLevel(args) => ask(log_level::run(&args)),
+        Command::Token(args) => token::run(&args),
+        Command::Health(args) => ask(health::run(&args)),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Version(args) => shell::version(&args),
     }
 }
 
@@ -53,6 +118,31 @@ fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a verb that only asks a gateway: one thread will do.
+fn ask(verb: impl Future<Output = ExitCode>) -> ExitCode {
+    match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(verb),
+        Err(error) => {
+            eprintln!("error: the system gives no event queue: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a verb adds when its act could not be recorded.
+fn unrecorded(answer: &serde_json::Value, chinese: bool) -> &'static str {
+    match (answer["recorded"] == false, chinese) {
+        (false, _) => "",
+        (true, false) => "; the act could NOT be recorded",
+        (true, true) => ";该操作未能记录",
+    }
+}
+
+/// A span of time on the command line.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    crate::admin::call::span(text).ok_or_else(|| format!("`{text}` is no span of time; write 90s, 30m, 12h or 7d"))
 }
 
 /// A runtime of that many workers; 0 is one per core.

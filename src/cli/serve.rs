@@ -8,10 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Plan, Running, StartError};
 use crate::config::Configuration;
-use crate::config::settings::{LogFormat, LogSettings};
+use crate::config::settings::LogFormat;
 use crate::domain::{Clock, Moment};
 use crate::ledger::OpenError;
-use crate::record::process;
+use crate::record::{Logs, process};
 
 use super::supervisor::Supervised;
 
@@ -70,18 +70,21 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    start_log(&configuration.settings.log);
+    let log = &configuration.settings.log;
+    let logs = Logs::install(&log.level, log.format == LogFormat::Json);
     process::count_panics();
     for warning in &configuration.warnings {
         tracing::warn!(event = "config_warning", "{warning}");
     }
     let workers = configuration.settings.runtime.workers as usize;
     let Ok(runtime) = super::runtime(workers) else { return ExitCode::from(TEMPORARY) };
-    runtime.block_on(serve(configuration, clock))
+    runtime.block_on(serve(configuration, clock, logs))
 }
 
-async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
-    let running = match Running::start(Plan::new(configuration, clock)).await {
+async fn serve(configuration: Configuration, clock: Clock, logs: Logs) -> ExitCode {
+    let mut plan = Plan::new(configuration, clock);
+    plan.surface.logs = logs;
+    let running = match Running::start(plan).await {
         Ok(running) => running,
         Err(error) => {
             tracing::error!(event = "start_failed", "{error}");
@@ -109,22 +112,6 @@ async fn serve(configuration: Configuration, clock: Clock) -> ExitCode {
     drop(supervised);
     tracing::info!(event = "stopped", "stopped");
     ExitCode::SUCCESS
-}
-
-fn start_log(settings: &LogSettings) {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    use tracing_subscriber::{EnvFilter, Layer as _};
-    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr);
-    let log = match settings.format {
-        LogFormat::Json => log.json().flatten_event(true).boxed(),
-        LogFormat::Text => log.with_target(false).boxed(),
-    };
-    // A second start in one process (tests) keeps the first log.
-    let _ = tracing_subscriber::registry().with(filter).with(process::CountEvents).with(log).try_init();
 }
 
 async fn stop_signal() {

@@ -17,7 +17,7 @@ use super::layer::{Layer, Origin};
 use super::problem::{Problem, Problems};
 use super::settings::Settings;
 use super::table::{self, Columns};
-use super::{holidays, regions, switches};
+use super::{holidays, regions, switches, tokens};
 
 /// A folder that can be used.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ pub fn load_with_env(
     let mut overrides = Overrides::select(environment, &mut problems);
     let mut loading = Loading { dir, now, problems, origins: BTreeMap::new() };
     let settings = loading.settings(&mut overrides);
+    loading.tokens(&settings);
     let switches = loading.switches(&mut overrides);
     let (regions, overlay_rows) = loading.regions(&switches);
     let calendar = loading.calendar(&switches);
@@ -64,6 +65,16 @@ pub fn load_with_env(
     let ruleset = Ruleset { version: 1, switches, accounts, by_system_id, units, regions, calendar };
     let (warnings, origins) = (problems.0, loading.origins);
     Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows })
+}
+
+/// Loads `smsluice.toml` alone under the environment of this process: for whoever looks for a running gateway.
+pub fn load_settings(dir: &Path) -> Result<Settings, Problems> {
+    let mut problems = Vec::new();
+    let mut overrides = Overrides::select(&environment::of_process(), &mut problems);
+    let mut loading = Loading { dir, now: Moment::from_ms(0), problems, origins: BTreeMap::new() };
+    let settings = loading.settings(&mut overrides);
+    let problems = Problems(loading.problems);
+    if problems.errors() > 0 { Err(problems) } else { Ok(settings) }
 }
 
 struct Loading<'a> {
@@ -86,9 +97,20 @@ impl Loading<'_> {
         let mut layer = Layer::new(document, overrides, SETTINGS);
         let mut settings: Settings = layer.decode(&mut self.problems);
         settings.check(&layer, &mut self.problems);
-        self.origins(&layer, SETTINGS, &[]);
         settings.ledger.path = self.dir.join(&settings.ledger.path);
+        settings.admin.resolve(self.dir);
+        settings.admin.check_socket(&layer, &mut self.problems);
+        self.origins(&layer, SETTINGS, &[]);
         settings
+    }
+
+    /// The tokens are read anew by whoever serves the API; a file that cannot be used is a problem from the start.
+    fn tokens(&mut self, settings: &Settings) {
+        if let Some(file) = &settings.admin.tokens_file
+            && let Err(problems) = tokens::load(file)
+        {
+            self.problems.extend(problems.0);
+        }
     }
 
     fn switches(&mut self, overrides: &mut Overrides) -> Switches {

@@ -21,10 +21,11 @@ mod switches;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force};
 pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use layer::Origin;
-pub use load::{Configuration, load, load_with_env};
+pub use load::{Configuration, load, load_settings, load_with_env};
 pub use problem::{Excerpt, Problem, Problems, Severity};
 pub use settings::Settings;

@@ -133,6 +133,11 @@ mod tests {
     fn the_catalogue_lists_the_keys_of_the_types() {
         let settings = Settings {
             ledger: super::super::settings::LedgerSettings { valkey_url: Some(String::new()), ..Default::default() },
+            admin: super::super::settings::AdminSettings {
+                socket: Some("off".into()),
+                tokens_file: Some("tokens.toml".into()),
+                ..Default::default()
+            },
             ..Settings::default()
         };
         let settings = serde_json::to_value(settings).expect("serialises");

@@ -1,7 +1,7 @@
 //! `smsluice.toml`: what the process needs before it knows any rule.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,7 +21,7 @@ pub struct Settings {
     pub smsc: SmscSettings,
     /// Where slots are kept.
     pub ledger: LedgerSettings,
-    /// Console, API and metrics.
+    /// Probes, metrics and the API.
     pub admin: AdminSettings,
     /// The log.
     pub log: LogSettings,
@@ -92,9 +92,23 @@ pub enum Backend {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Address of health and metrics.
+    /// Address of probes, metrics and the API.
     pub listen: SocketAddr,
+    /// The local socket; `off` for none, `None` for `admin.sock` in the ledger's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Permissions of the local socket, octal: whoever may write to it may administer.
+    pub socket_mode: SocketMode,
+    /// Who may use the API over TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_file: Option<PathBuf>,
+    /// Names by which the API may be called, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
+
+/// Permissions of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketMode(u32); // INVARIANT: read and write bits only, 0o600..=0o666.
 
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -167,7 +181,13 @@ impl Default for LedgerSettings {
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self { listen: loopback(9775) }
+        Self {
+            listen: loopback(9775),
+            socket: None,
+            socket_mode: SocketMode(0o600),
+            tokens_file: None,
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -200,10 +220,87 @@ impl Settings {
             let taken = layer.problem("admin.listen", format!("`{own}` is where senders connect (listen.smpp)"));
             problems.push(taken.hint("give each its own port"));
         }
+        self.admin.check(layer, problems);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {
             let unreadable = layer.problem("log.level", format!("not a level or filter: {error}"));
             problems.push(unreadable.hint("`info`, or `info,smsluice::proxy=debug`"));
         }
+    }
+}
+
+// === impl AdminSettings ===
+
+/// What the local socket is called when it is not to be.
+const OFF: &str = "off";
+/// Octets of a socket's path that the system takes, with the zero behind it.
+const SOCKET_PATH_MAX: usize = 108;
+
+impl AdminSettings {
+    fn check(&self, layer: &Layer<'_>, problems: &mut Vec<Problem>) {
+        for host in &self.hosts {
+            let name = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+            if host.is_empty() || host.len() > 253 || !host.bytes().all(name) {
+                let wrong = layer.problem("admin.hosts", format!("`{host}` is no host name"));
+                problems.push(wrong.hint("names without a port, such as gateway.example"));
+            }
+        }
+    }
+
+    /// Relative paths are taken from the configuration folder.
+    pub(super) fn resolve(&mut self, dir: &Path) {
+        for path in [&mut self.tokens_file, &mut self.socket].into_iter().flatten() {
+            if path.as_path() != Path::new(OFF) {
+                *path = dir.join(&*path);
+            }
+        }
+    }
+
+    /// What is wrong with a resolved socket.
+    pub(super) fn check_socket(&self, layer: &Layer<'_>, problems: &mut Vec<Problem>) {
+        if let Some(path) = self.socket.as_deref().filter(|path| !fits(path)) {
+            let long = layer.problem("admin.socket", format!("`{}` is too long for a socket", path.display()));
+            problems.push(long.hint(format!("the system takes {} octets", SOCKET_PATH_MAX - 1)));
+        }
+    }
+
+    /// Where the local socket is, if there is one: as set, or in the ledger's folder where the system can take that.
+    pub fn socket_in(&self, ledger: &Path) -> Option<PathBuf> {
+        match &self.socket {
+            Some(off) if off == Path::new(OFF) => None,
+            Some(path) => Some(path.clone()),
+            None => Some(ledger.join("admin.sock")).filter(|path| fits(path)),
+        }
+    }
+}
+
+fn fits(path: &Path) -> bool {
+    path.as_os_str().len() < SOCKET_PATH_MAX
+}
+
+// === impl SocketMode ===
+
+impl SocketMode {
+    /// The bits.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let bits = u32::from_str_radix(text, 8).ok().filter(|bits| bits & !0o666 == 0 && bits & 0o600 == 0o600);
+        bits.map(Self)
+            .ok_or_else(|| format!("`{text}` is no mode of a socket: \"0600\" for its owner, \"0660\" for its group"))
+    }
+}
+
+impl<'de> Deserialize<'de> for SocketMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for SocketMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
     }
 }
 

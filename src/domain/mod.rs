@@ -4,6 +4,7 @@
 pub mod account;
 pub mod clock;
 pub mod day;
+mod hex;
 pub mod invariant;
 pub mod msisdn;
 pub mod source;
@@ -12,6 +13,7 @@ pub mod tick;
 pub use account::{AccountClass, AccountId};
 pub use clock::{Clock, Moment};
 pub use day::{Day, LocalTime};
+pub use hex::hex;
 pub use invariant::Invariant;
 pub use msisdn::{Msisdn, Segment};
 pub use source::SourcePattern;

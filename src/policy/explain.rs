@@ -72,7 +72,7 @@ pub enum Outcome {
 }
 
 /// One line in both languages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Detail {
     /// English.
     pub english: String,

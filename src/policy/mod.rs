@@ -16,6 +16,7 @@ pub mod quirks;
 pub mod reason;
 pub mod reference;
 pub mod regions;
+pub mod report;
 pub mod rules;
 pub mod ruleset;
 #[cfg(test)]

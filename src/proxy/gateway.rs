@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{AccountId, Invariant, Moment, Ticker};
+use crate::domain::{AccountId, Clock, Invariant, Moment, Ticker};
 use crate::ledger::{self, Ledger, Scopes};
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
@@ -270,6 +270,11 @@ impl Gateway {
     /// The wall clock.
     pub fn now(&self) -> Moment {
         self.ticker.tick().wall
+    }
+
+    /// The clock it judges by.
+    pub fn clock(&self) -> &Clock {
+        self.ticker.clock()
     }
 
     /// Whether a stop has begun.

@@ -16,6 +16,7 @@ use crate::smpp::command::status;
 use crate::smpp::multi::{Multi, Unsuccess};
 
 use super::gateway::Gateway;
+use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note_tolerances, written};
 use super::session::Turn;
@@ -35,6 +36,9 @@ pub(super) fn judge(
     let multi = Multi::read(frame);
     let recipients = multi.as_ref().map_or(1, |multi| multi.destinations.len() as u32);
     work.tally.received(Verb::SubmitMulti, recipients);
+    if let Err(fault) = &multi {
+        notes::fault(gateway, session, "esme", format!("{:?}", fault.field), frame);
+    }
     let judged = may_submit(session).and_then(|()| match &multi {
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
             not_held(session, work, &permit)?;

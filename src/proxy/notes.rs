@@ -4,7 +4,12 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use crate::domain::{Msisdn, Tick};
 use crate::policy::{Reason, Reasons, Refusal};
-use crate::smpp::Submission;
+use crate::record::refusals::Share;
+use crate::record::{Fault, Refused, Verb, faults};
+use crate::smpp::{Header, Submission};
+
+use super::gateway::Gateway;
+use super::session::{Session, Turn};
 
 /// Least time between two events of one kind, milliseconds.
 const INTERVAL_MS: i64 = 1000;
@@ -14,6 +19,8 @@ const INTERVAL_MS: i64 = 1000;
 pub(super) struct Notes {
     refused: [Note; Reason::ALL.len()],
     shadow: [Note; Reason::ALL.len()],
+    kept: Share,
+    faults: Share,
 }
 
 #[derive(Debug)]
@@ -26,7 +33,7 @@ impl Default for Notes {
     fn default() -> Self {
         let notes =
             || std::array::from_fn(|_| Note { last_ms: AtomicI64::new(i64::MIN / 2), since: AtomicU32::new(0) });
-        Self { refused: notes(), shadow: notes() }
+        Self { refused: notes(), shadow: notes(), kept: Share::default(), faults: Share::default() }
     }
 }
 
@@ -85,6 +92,44 @@ impl Notes {
             );
         }
     }
+}
+
+/// Keeps a refusal for people who ask, within the account's share of the second.
+pub(super) fn keep(session: &Turn<'_>, tick: Tick, header: Header, frame: &[u8], refusal: &Refusal, recipients: u32) {
+    let (sender, rules) = (&session.sender, &session.site.rules);
+    if !sender.notes.kept.take(tick) {
+        return;
+    }
+    sender.metrics.refusals.keep(Refused {
+        at: tick.wall,
+        account: sender.account.system_id.clone(),
+        session: session.id,
+        verb: Verb::of(header.command_id).code(),
+        sequence: header.sequence,
+        reason: refusal.reason,
+        status: refusal.status,
+        to: recipient_of(frame, rules.switches.dest.strict_ton),
+        recipients,
+        policy_version: rules.version,
+    });
+}
+
+/// Keeps the last PDU of a session that could not be read, without what it says.
+pub(super) fn fault(gateway: &Gateway, session: &Session, leg: &'static str, kind: String, frame: &[u8]) {
+    let tick = gateway.ticker.tick();
+    if !session.sender.notes.faults.take(tick) {
+        return;
+    }
+    let length = frame.first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+    gateway.metrics.faults.keep(Fault {
+        at: tick.wall,
+        session: session.id,
+        account: session.sender.account.system_id.clone(),
+        leg,
+        kind,
+        length,
+        hex_masked: faults::masked(frame),
+    });
 }
 
 /// Whom a frame is addressed to, for a log line; `None` if that cannot be read.

@@ -1,5 +1,6 @@
 //! One ESME connection and its SMSC connection.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::domain::Tick;
+use crate::domain::{Moment, Tick};
 use crate::ledger::{Batch, Settled};
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
@@ -19,7 +20,7 @@ use crate::traffic::{Gate, Party};
 use super::gateway::{Gateway, ProxySettings, Sender, Site};
 use super::window::Window;
 use super::wire::{self, Inbox};
-use super::{downlink, leave, uplink};
+use super::{downlink, leave, notes, uplink};
 
 /// How long a sender that has gone is waited for in the SMSC's answers.
 const LINGER: Duration = Duration::from_secs(2);
@@ -27,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: u64,
+    pub(super) since: Moment,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) upstream: Option<SocketAddr>,
     pub(super) esme: TcpStream,
     pub(super) smsc: TcpStream,
     /// The account as it was at the bind: its counters are those of every later site. What is judged is judged by a [`Turn`].
@@ -78,6 +82,8 @@ impl End {
     pub(super) const DRAIN: Self = Self { side: "gateway", cause: "drain" };
     /// The account is not in the configuration any more.
     pub(super) const REMOVED: Self = Self { side: "gateway", cause: "account_removed" };
+    /// An operator ends this one session.
+    pub(super) const KICK: Self = Self { side: "gateway", cause: "kick" };
 }
 
 /// What a finished bind leaves for the session.
@@ -97,6 +103,9 @@ impl Session {
     fn new(id: u64, bound: Bound, tick: Tick) -> (Self, Inbox, Inbox) {
         let session = Self {
             id,
+            since: tick.wall,
+            peer: bound.esme.peer_addr().ok(),
+            upstream: bound.smsc.peer_addr().ok(),
             esme: bound.esme,
             smsc: bound.smsc,
             sender: bound.sender,
@@ -236,6 +245,7 @@ impl Session {
 
     /// A peer's stream cannot be read on.
     pub(super) fn out_of_step(&self, gateway: &Gateway, leg: &'static str, length: u32) {
+        notes::fault(gateway, self, leg, "bad_length".to_owned(), &length.to_be_bytes());
         gateway.metrics.protocol_errors.with_label_values(&[leg, "bad_length"]).inc();
         let session = self.id;
         tracing::warn!(event = "protocol_error", session, leg, length, "no PDU has this length; closing");
@@ -273,6 +283,11 @@ impl Session {
         while self.leaving().is_none() {
             self.told_to_leave.notified().await;
         }
+    }
+
+    /// When either side was heard last, steady milliseconds: the sender, the SMSC.
+    pub(super) fn heard_ms(&self) -> (i64, i64) {
+        (self.heard_esme_ms.load(Ordering::Relaxed), self.heard_smsc_ms.load(Ordering::Relaxed))
     }
 
     /// Waits while the sender has as much in flight as it may.

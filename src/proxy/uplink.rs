@@ -181,7 +181,10 @@ fn line(
     let part = read.as_ref().is_ok_and(Submission::is_part);
     let permit = match &read {
         Ok(submission) => policy::decide(rules, account, submission, tick.wall, &mut work.scratch),
-        Err(fault) => policy::decide::malformed(account, *fault, tick.wall),
+        Err(fault) => {
+            notes::fault(gateway, session, "esme", format!("{:?}", fault.field), frame);
+            policy::decide::malformed(account, *fault, tick.wall)
+        }
     };
     let reserved = permit.and_then(|permit| {
         not_held(session, work, &permit)?;
@@ -430,6 +433,7 @@ pub(super) fn refuse_all(
     let (account, rules) = (&session.sender.account, &session.site.rules);
     let to = || notes::recipient_of(frame, rules.switches.dest.strict_ton);
     session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
+    notes::keep(session, tick, header, frame, refusal, recipients);
 }
 
 pub(super) fn observe(session: &Turn<'_>, tick: Tick, work: &mut Workspace, observed: Reasons) {

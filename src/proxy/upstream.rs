@@ -30,6 +30,11 @@ impl Upstream {
         self.addresses.iter().map(|(address, _)| address.as_str())
     }
 
+    /// Every address with its counters.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &SmscMetrics)> {
+        self.addresses.iter().map(|(address, metrics)| (address.as_str(), &**metrics))
+    }
+
     /// A connection to the first address that takes one.
     pub(super) async fn connect(&self, metrics: &Metrics) -> Option<(TcpStream, Arc<SmscMetrics>)> {
         for (address, own) in &self.addresses {

@@ -15,8 +15,11 @@ use crate::policy::Account;
 use crate::smpp::command::status;
 use crate::traffic::Scope;
 
+use super::admin::AdminMetrics;
+use super::faults::Faults;
 use super::legs::LegMetrics;
 use super::process;
+use super::refusals::Refusals;
 use super::sender::SenderMetrics;
 
 /// Every family, registered.
@@ -77,6 +80,12 @@ pub struct Metrics {
     /// Seconds since 1970 at which the oldest of them was placed; 0 without one.
     pub hold_oldest: Gauge,
     pub(super) account_held: IntGaugeVec,
+    /// The admin API.
+    pub admin: AdminMetrics,
+    /// The latest refusals.
+    pub refusals: Arc<Refusals>,
+    /// The last malformed PDU of each session.
+    pub faults: Faults,
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
@@ -112,6 +121,7 @@ const STATUSES: [&str; 8] =
 
 impl Metrics {
     /// All families, with zero for every known label.
+    #[expect(clippy::too_many_lines, reason = "a list: one family after the other")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
@@ -207,6 +217,9 @@ impl Metrics {
             holds: r.gauges("holds", "Holds in force", &["scope_kind"])?,
             hold_oldest: r.float_gauge("hold_oldest_timestamp_seconds", "When the oldest hold was placed")?,
             account_held: r.gauges("account_held", "1 while nothing of the account may pass", &["account"])?,
+            admin: AdminMetrics::new(&r)?,
+            refusals: Arc::default(),
+            faults: Faults::default(),
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
             registry: registry.clone(),
@@ -289,13 +302,46 @@ impl Metrics {
         self.smsc_up.with_label_values(&[address]).set(0);
     }
 
+    /// How long half and all but one in a hundred of the commits took at most, seconds; `None` before the first.
+    pub fn commit_quantiles(&self) -> Option<(f64, f64)> {
+        quantiles(&self.commit_duration)
+    }
+
+    /// Every family as it is, for those who list them.
+    pub fn families(&self) -> Vec<prometheus::proto::MetricFamily> {
+        self.registry.gather()
+    }
+
     /// Text format 0.0.4.
     pub fn render(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 }
 
+/// The buckets in which the median and the 99th percentile of a histogram lie, by their upper bounds.
+fn quantiles(histogram: &Histogram) -> Option<(f64, f64)> {
+    let whole = prometheus::core::Metric::metric(histogram);
+    let buckets = whole.get_histogram().get_bucket();
+    let count = whole.get_histogram().get_sample_count();
+    let bound = |share: f64| {
+        let rank = share * count as f64;
+        let bucket = buckets.iter().find(|bucket| bucket.cumulative_count() as f64 >= rank);
+        bucket.or(buckets.last()).map(prometheus::proto::Bucket::upper_bound)
+    };
+    if count == 0 { None } else { Some((bound(0.5)?, bound(0.99)?)) }
+}
+
 impl SmscMetrics {
+    /// Median and 99th percentile of the response times since the start, seconds; `None` before the first answer.
+    pub fn response_quantiles(&self) -> Option<(f64, f64)> {
+        quantiles(&self.response)
+    }
+
+    /// Answers since the start by their status.
+    pub fn by_status(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        STATUSES.into_iter().zip(self.by_status.iter().map(IntCounter::get))
+    }
+
     /// Counts an answer by its command_status.
     pub fn answered(&self, command_status: u32) {
         let index = match command_status {
@@ -334,7 +380,7 @@ impl CommitObserver for Metrics {
 }
 
 /// Registers families under the one prefix.
-struct Families<'a>(&'a Registry);
+pub(super) struct Families<'a>(&'a Registry);
 
 impl Families<'_> {
     fn add<C: prometheus::core::Collector + Clone + 'static>(&self, family: C) -> Result<C, prometheus::Error> {
@@ -346,12 +392,16 @@ impl Families<'_> {
         Opts::new(format!("smsluice_{name}"), help)
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         self.add(IntCounterVec::new(Self::opts(name, help), labels)?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Self::opts(name, help), labels)?)
+    }
+
+    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::with_opts(Self::opts(name, help))?)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
@@ -367,7 +417,7 @@ impl Families<'_> {
         self.add(Histogram::with_opts(opts)?)
     }
 
-    fn histograms(
+    pub(super) fn histograms(
         &self,
         name: &str,
         help: &str,

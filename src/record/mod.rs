@@ -1,10 +1,19 @@
-//! Floor 2: what is kept of what happened. For now the counters.
+//! Floor 2: what is kept of what happened: counters, the latest refusals and faults, operators' acts, the log.
 
+pub mod acts;
+pub mod admin;
+pub mod faults;
 pub mod legs;
+pub mod logs;
 pub mod metrics;
 pub mod process;
 pub mod reference;
+pub mod refusals;
 pub mod sender;
 
+pub use acts::{Act, Acts};
+pub use faults::{Fault, Faults};
+pub use logs::Logs;
 pub use metrics::Metrics;
-pub use sender::{SenderMetrics, Tally, Verb};
+pub use refusals::{Refusals, Refused};
+pub use sender::{SenderMetrics, Tally, Totals, Verb};

@@ -90,7 +90,7 @@ const TRAFFIC: &[Family] = &[
         "session_closes_total",
         "counter",
         "side, cause",
-        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `stop`)",
+        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `stop`, `kick`)",
         "会话结束的一方与原因",
     ),
 ];
@@ -261,6 +261,23 @@ const PROCESS: &[Family] = &[
     family("runtime_tasks", "gauge", "", "tasks alive: two a session and a few more", "任务数"),
     family("runtime_queue_depth", "gauge", "", "tasks that wait in the queue all workers share", "等待中的任务"),
     family("runtime_busy_seconds_total", "counter", "", "time the workers spent on tasks", "工作线程忙碌时间"),
+    family(
+        "admin_requests_total",
+        "counter",
+        "route, method, code",
+        "requests of the admin API by route (template, or `other`), method and HTTP status",
+        "管理接口请求数",
+    ),
+    family("admin_request_duration_seconds", "histogram", "route", "how long they took", "管理接口请求耗时"),
+    family(
+        "admin_auth_failures_total",
+        "counter",
+        "kind",
+        "callers that were not let in: `missing`, `unknown`, `expired`, `forbidden`, `token_in_url`, `cross_site`, `wrong_host`",
+        "管理接口鉴权失败",
+    ),
+    family("audit_events_total", "counter", "action", "operators' acts on record", "已记录的操作"),
+    family("audit_errors_total", "counter", "", "operators' acts that could not be recorded", "未能记录的操作"),
 ];
 
 /// The document.
@@ -315,6 +332,9 @@ mod tests {
         metrics.ledger_rows.with_label_values(&["used"]).set(0);
         metrics.ready.with_label_values(&["submits"]).set(1);
         metrics.window_open.with_label_values(&["default"]).set(1);
+        metrics.admin.requests.with_label_values(&["/livez", "GET", "200"]).inc();
+        metrics.admin.duration.with_label_values(&["/livez"]).observe(0.1);
+        metrics.admin.audit_events.with_label_values(&["session.kick"]).inc();
         let text = metrics.render();
         let mut types = text.lines().filter_map(|line| line.strip_prefix("# TYPE smsluice_"));
         let family = |line: &str| {

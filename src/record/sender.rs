@@ -1,5 +1,7 @@
 //! One account's counters, resolved once, and a batch's tally of them.
 
+use std::sync::Arc;
+
 use prometheus::{IntCounter, IntGauge};
 
 use crate::domain::Invariant;
@@ -8,6 +10,7 @@ use crate::smpp::bind::BindType;
 use crate::smpp::command;
 
 use super::metrics::Metrics;
+use super::refusals::Refusals;
 
 /// The submissions, as labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,19 @@ pub struct SenderMetrics {
     pub quota_used: IntGauge,
     /// 1 while nothing of it may pass.
     pub held: IntGauge,
+    /// Where its refusals are kept for people who ask.
+    pub refusals: Arc<Refusals>,
+}
+
+/// Submissions of an account, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Read on bound sessions.
+    pub received: u64,
+    /// Handed to the SMSC.
+    pub forwarded: u64,
+    /// Answered by the gateway.
+    pub refused: u64,
 }
 
 /// What one batch adds to the counters.
@@ -87,6 +103,11 @@ impl Default for Tally {
 }
 
 impl Verb {
+    /// The operation's name.
+    pub const fn code(self) -> &'static str {
+        VERBS[self as usize]
+    }
+
     /// The verb of a submission's command_id; submit_sm for anything else.
     pub const fn of(command_id: u32) -> Self {
         match command_id {
@@ -118,7 +139,24 @@ impl SenderMetrics {
             in_flight: metrics.in_flight.with_label_values(&[id]),
             quota_used: metrics.quota_used.with_label_values(&[id]),
             held: metrics.account_held.with_label_values(&[id]),
+            refusals: Arc::clone(&metrics.refusals),
         }
+    }
+
+    /// Submissions read, forwarded and refused since the start.
+    pub fn totals(&self) -> Totals {
+        let sum = |counters: &[IntCounter]| counters.iter().map(IntCounter::get).sum();
+        Totals { received: sum(&self.received), forwarded: sum(&self.forwarded), refused: sum(&self.refused) }
+    }
+
+    /// Refusals since the start by reason, those that happened.
+    pub fn refused(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.refused.iter().map(IntCounter::get)).filter(|(_, count)| *count > 0)
+    }
+
+    /// What observed rules would have refused since the start, where they would.
+    pub fn shadow(&self) -> impl Iterator<Item = (Rule, u64)> {
+        Rule::ALL.into_iter().zip(self.shadow.iter().map(IntCounter::get)).filter(|(_, count)| *count > 0)
     }
 
     /// A tolerance was used.

@@ -84,6 +84,7 @@ async fn play(args: &Args, folder: &Folder) -> Result<bool, String> {
     plan.admin = ([127, 0, 0, 1], 0).into();
     plan.proxy.smsc = vec![smsc.local_addr().to_string()];
     plan.ledger.path = folder.path.join("data");
+    plan.surface.settings = crate::config::settings::AdminSettings::default();
     let running = Running::start(plan).await.map_err(|error| error.to_string())?;
 
     screen.opening(start, smsc.local_addr(), running.smpp, running.admin);

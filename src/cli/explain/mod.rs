@@ -1,27 +1,18 @@
 //! `smsluice explain`: what the gateway would say to one message, and why.
 
-mod report;
-
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
+use crate::admin::asked::{self, Asked, Unusable};
 use crate::config;
-use crate::domain::{Clock, LocalTime, Moment};
-use crate::policy::{self, Account, Ruleset};
-use crate::sim::SubmitSpec;
-use crate::smpp::command::{self, status};
-use crate::smpp::frame::{Cut, MAX_PDU};
-use crate::smpp::multi::Multi;
-use crate::smpp::submission::{Field, Malformed};
-use crate::smpp::{Address, Header, Submission};
+use crate::domain::{Clock, Moment};
+use crate::policy::Ruleset;
+use crate::policy::report::Report;
+use crate::smpp::frame::MAX_PDU;
 
-use report::Report;
-
-/// UCS-2 characters that a `message_payload` holds.
-const TEXT_MAX: usize = 32_767;
 /// Wrong use of the command.
 const USAGE: u8 = 2;
 /// The account does not exist.
@@ -115,48 +106,12 @@ fn explained(args: &Args, chinese: bool, input: &mut dyn std::io::Read) -> Resul
     let account = rules.account(&args.account).ok_or_else(|| not_found(&rules, &args.account))?;
     let frame = frame(args, input)?;
     let asked = Asked { rules: &rules, account, at: args.at.unwrap_or(now) };
-    if Header::read(&frame).is_some_and(|header| header.command_id == command::SUBMIT_MULTI) {
-        let reports = asked.about_many(&frame);
-        let texts: Vec<String> = reports.iter().map(|report| report.text(chinese)).collect();
-        return Ok(if args.json { json(&reports) } else { texts.join("\n") });
+    let reports = asked.about(&frame);
+    if asked::is_multi(&frame) && args.json {
+        return Ok(json(&reports));
     }
-    let report = asked.about(&frame);
-    Ok(if args.json { json(&report) } else { report.text(chinese) })
-}
-
-/// Who sends under which rules, and when.
-struct Asked<'a> {
-    rules: &'a Ruleset,
-    account: &'a Account,
-    at: Moment,
-}
-
-/// The same two steps as on the wire: the frame is read, what was read is judged.
-impl Asked<'_> {
-    fn about(&self, frame: &[u8]) -> Report {
-        Submission::read(frame).map_or_else(|fault| self.malformed(fault), |submission| self.judged(&submission))
-    }
-
-    /// One report for each recipient.
-    fn about_many(&self, frame: &[u8]) -> Vec<Report> {
-        let multi = match Multi::read(frame) {
-            Ok(multi) => multi,
-            Err(fault) => return vec![self.malformed(fault)],
-        };
-        let list = Malformed { field: Field::Operation, status: status::ESME_RCNTSUBDL };
-        let recipients = multi.destinations.iter().map(|destination| destination.address);
-        let report = |to: Option<Address<'_>>| to.map_or_else(|| self.malformed(list), |to| self.judged(&multi.to(to)));
-        recipients.map(report).collect()
-    }
-
-    fn judged(&self, submission: &Submission<'_>) -> Report {
-        Report::of(self.rules, self.account, &policy::explain(self.rules, self.account, submission, self.at))
-    }
-
-    fn malformed(&self, fault: Malformed) -> Report {
-        let verdict = policy::decide::malformed(self.account, fault, self.at);
-        Report::malformed(self.rules, self.account, &verdict, fault)
-    }
+    let told = |report: &Report| if args.json { json(report) } else { report.text(chinese) };
+    Ok(reports.iter().map(told).collect::<Vec<_>>().join("\n"))
 }
 
 fn json(told: &impl serde::Serialize) -> String {
@@ -165,63 +120,14 @@ fn json(told: &impl serde::Serialize) -> String {
 
 /// The octets that would arrive.
 fn frame(args: &Args, input: &mut dyn std::io::Read) -> Result<Vec<u8>, Failure> {
+    let told = |Unusable { member, why }| usage(format!("--{member}: {why}"));
     if let Some(hex) = &args.pdu {
         let hex = if hex == "-" { line(input)? } else { hex.clone() };
-        return whole(octets(&hex)?);
+        return asked::pdu(&hex).map_err(told);
     }
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let to = if args.to.as_deref() == Some("-") { line(input)? } else { given(&args.to) };
-    for (option, value) in [("--from", given(&args.from)), ("--to", to.clone())] {
-        if value.len() > 20 || value.contains('\0') {
-            return Err(usage(format!("{option}: an address has at most 20 characters")));
-        }
-    }
-    if given(&args.text).encode_utf16().count() > TEXT_MAX {
-        return Err(usage("--text: no PDU holds that many characters"));
-    }
-    let schedule = given(&args.schedule);
-    let schedule = Moment::parse(&schedule).map_or(schedule, absolute);
-    let mut spec = SubmitSpec::new(&given(&args.from), &to, &given(&args.text)).at(&schedule);
-    spec.destination_ton_npi = (0, 1);
-    whole(spec.submit_sm(1))
-}
-
-/// A frame that the gateway would cut from the stream and judge.
-fn whole(octets: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    match Cut::at(&octets, MAX_PDU) {
-        Cut::Whole(length) if length == octets.len() => {}
-        Cut::Whole(length) | Cut::Partial(length) => {
-            let given = octets.len();
-            return Err(usage(format!("the PDU says it has {length} octets, but {given} are given")));
-        }
-        Cut::Bad(length) => {
-            return Err(usage(format!("no PDU has {length} octets: the gateway would close the connection")));
-        }
-    }
-    let command_id = Header::read(&octets).map_or(0, |header| header.command_id);
-    if command::is_submission(command_id) {
-        return Ok(octets);
-    }
-    Err(usage(format!(
-        "command_id {command_id:#010x} ({}) is no submission and is not judged",
-        command::name(command_id)
-    )))
-}
-
-fn octets(hex: &str) -> Result<Vec<u8>, Failure> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().filter(|ch| !ch.is_whitespace()).map(|ch| ch.to_digit(16).map(|digit| digit as u8)).collect();
-    match digits {
-        Some(digits) if digits.len() % 2 == 0 => Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()),
-        _ => Err(usage("--pdu: expected pairs of hexadecimal digits")),
-    }
-}
-
-/// `schedule_delivery_time` of a moment, in local time with its offset.
-fn absolute(moment: Moment) -> String {
-    let LocalTime { day, second } = LocalTime::of(moment);
-    let date = day.to_string().replace('-', "");
-    format!("{}{:02}{:02}{:02}032+", &date[2..], second / 3600, second / 60 % 60, second % 60)
+    asked::submit_sm(&given(&args.from), &to, &given(&args.text), &given(&args.schedule)).map_err(told)
 }
 
 fn line(input: &mut dyn std::io::Read) -> Result<String, Failure> {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::sim::SubmitSpec;
+
 use super::*;
 
 const GOOD: &str = "新营业厅开业。合肥移动 询10086";

@@ -117,7 +117,7 @@ fn slips_in_the_settings_are_reported_at_their_line() {
         "smsluice.toml": "[\"127.0.0.1:2776\"]" => "[\"127.0.0.1\"]"; "127.0.0.1\"", "smsc.address", "is not an address", "host:port";
         "smsluice.toml": "[\"127.0.0.1:2776\"]" => "[]"; "address = []", "smsc.address", "no SMSC is named", "address =";
         "smsluice.toml": "127.0.0.1:2776" => "127.0.0.1:2775"; "address = ", "smsc.address", "where senders connect", "circle";
-        "smsluice.toml": "127.0.0.1:9775" => "127.0.0.1:2775"; "# health", "admin.listen", "where senders connect", "own port";
+        "smsluice.toml": "127.0.0.1:9775" => "127.0.0.1:2775"; "# probes", "admin.listen", "where senders connect", "own port";
         "smsluice.toml": "# backend = \"embedded\"" => "backend = \"valkey\""; "valkey", "ledger.backend", "`valkey` is not available", "\"embedded\", the only";
         "smsluice.toml": "\"power\" " => "\"powr\" "; "powr", "ledger.durability", "`powr` is not a value", "did you mean `power`?";
         "smsluice.toml": "# level = \"info\"" => "level = \"x=y=z\""; "level", "log.level", "not a level", "`info`";

@@ -1,24 +1,30 @@
-//! What `smsluice explain` prints: for people in Chinese or English, or one JSON object.
+//! An explanation as it is told: for people in Chinese or English, or as one JSON object.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::policy::decide::rule_of;
-use crate::policy::explain::{Detail, Explanation, Outcome, Step};
-use crate::policy::regions::City;
-use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
 use crate::smpp::command::status;
 use crate::smpp::submission::Malformed;
+
+use super::decide::{Permit, Refusal, rule_of};
+use super::explain::{Detail, Explanation, Outcome, Step};
+use super::mode::{Mode, Rule};
+use super::reason::{Reason, Reasons};
+use super::regions::City;
+use super::ruleset::{Account, Ruleset};
 
 /// The rules that only the ledger can answer.
 const STATEFUL: [Rule; 4] = [Rule::Spread, Rule::Once, Rule::Quota, Rule::Rate];
 
 /// Everything that is told of one recipient; the JSON shape is stable.
-#[derive(Debug, Serialize)]
-pub(super) struct Report {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Report {
     verdict: &'static str,
+    /// Present with a refusal only: reason, clause, code, status, persistence, message, also.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     refusal: Option<Told>,
     /// What would have been refused, had its rule been enforced, and what is counted only.
     observed: Vec<&'static str>,
@@ -39,7 +45,7 @@ pub(super) struct Report {
 }
 
 /// A refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Told {
     reason: &'static str,
     clause: &'static str,
@@ -53,7 +59,7 @@ struct Told {
 }
 
 /// What one rule says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Line {
     rule: &'static str,
     clause: &'static str,
@@ -66,13 +72,13 @@ struct Line {
 
 impl Report {
     /// Of a submission that could be read.
-    pub(super) fn of(rules: &Ruleset, account: &Account, explanation: &Explanation) -> Self {
+    pub fn of(rules: &Ruleset, account: &Account, explanation: &Explanation) -> Self {
         let lines = explanation.steps.iter().map(Line::of);
         Self {
             canonical: explanation.recipient.map(|recipient| recipient.to_string()),
             city: explanation.city.as_ref().map(|city| city.slug.clone()),
             city_names: explanation.city.as_ref().map(names),
-            operator: explanation.operator.map(crate::policy::regions::Operator::code),
+            operator: explanation.operator.map(super::regions::Operator::code),
             length: explanation.length,
             edt: Some(explanation.edt.to_string()),
             rules: lines.chain(Line::stateful(account)).collect(),
@@ -81,12 +87,7 @@ impl Report {
     }
 
     /// Of octets that are no readable submission: one rule is asked and no other.
-    pub(super) fn malformed(
-        rules: &Ruleset,
-        account: &Account,
-        verdict: &Result<Permit, Refusal>,
-        fault: Malformed,
-    ) -> Self {
+    pub fn malformed(rules: &Ruleset, account: &Account, verdict: &Result<Permit, Refusal>, fault: Malformed) -> Self {
         let rule = rule_of(fault);
         let mode = account.modes.get(rule);
         let name = status::name(fault.status);
@@ -140,7 +141,7 @@ impl Report {
     }
 
     /// For people.
-    pub(super) fn text(&self, chinese: bool) -> String {
+    pub fn text(&self, chinese: bool) -> String {
         let say = |zh: &'static str, en: &'static str| if chinese { zh } else { en };
         let mut out = String::new();
         self.head(&mut out, chinese);

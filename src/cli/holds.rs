@@ -1,0 +1,180 @@
+//! `smsluice pause`, `resume` and `holds`: the stop button (clause 7.6).
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Args as ClapArgs, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::client::{Client, Reach, escaped};
+use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
+use super::table::{Column, table};
+
+/// Stop a part of the traffic, at once.
+///
+/// When this returns, no octet of a new submission in the scope reaches the SMSC until every hold on
+/// it has ended; receipts and everything else go on. Senders are refused for now, so that their
+/// software tries again later. The hold outlives a restart.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = format!("Examples:
+  smsluice pause all --reason 'SMSC queue at 90 %'
+  smsluice pause account:hf6202 --reason 'complaints' --for 30m
+  smsluice pause city:hefei --reason 'network maintenance' --wait
+
+Scopes: all, class:CLASS, unit:NAME, city:SLUG, account:ID, smsc:HOST:PORT.
+
+{EXIT_CODES} 8 messages are still in flight (--wait)."))]
+pub struct PauseArgs {
+    /// What to stop
+    scope: String,
+    /// Why; goes on record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// End by itself after this; without it somebody has to end it
+    #[arg(long = "for", value_name = "SPAN", value_parser = super::span)]
+    span: Option<Duration>,
+    /// Return when the SMSC has answered what it had of the scope, or after --timeout
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// End a hold, or all of one's own on a scope.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = format!("Examples:
+  smsluice resume h_01 --reason 'queue is down to 10 %'
+  smsluice resume account:hf6202 --reason 'settled'
+  smsluice resume all --all-holders --reason 'incident 4711 is over'
+
+A scope is open again when no hold on it is left: the output names those that are.
+
+{EXIT_CODES}"))]
+pub struct ResumeArgs {
+    /// The hold's id, or the scope of the holds
+    hold: String,
+    /// Why; goes on record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Others' holds too; needs the role operate
+    #[arg(long)]
+    all_holders: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// List the holds in force.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub struct HoldsArgs {
+    #[command(subcommand)]
+    verb: HoldsVerb,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Subcommand)]
+enum HoldsVerb {
+    /// Scope, owner, reason, since, until
+    Ls,
+}
+
+/// Runs `pause`.
+pub async fn pause(args: &PauseArgs) -> ExitCode {
+    finish(paused(args).await)
+}
+
+/// Runs `resume`.
+pub async fn resume(args: &ResumeArgs) -> ExitCode {
+    finish(resumed(args).await)
+}
+
+/// Runs `holds`.
+pub async fn holds(args: &HoldsArgs) -> ExitCode {
+    finish(listed(args).await)
+}
+
+async fn paused(args: &PauseArgs) -> Told {
+    let (kind, id) = args.scope.split_once(':').map_or((args.scope.as_str(), None), |(kind, id)| (kind, Some(id)));
+    let client = args.reach.client()?;
+    let body = json!({
+        "scope": { "kind": kind, "id": id },
+        "reason": args.reason,
+        "for_s": args.span.map(|span| span.as_secs()),
+    });
+    let placed = client.send(Method::POST, "holds", &body).await?;
+    let text = either(&args.reach, &placed, || words(&placed, args.reach.chinese()));
+    if args.wait {
+        let id = placed["hold"]["id"].as_str().unwrap_or_default();
+        wait(&client, id, args.reach.patience(), &text).await?;
+    }
+    Ok(text)
+}
+
+fn words(placed: &Value, chinese: bool) -> String {
+    let text = |pointer: &str| super::table::shown(placed.pointer(pointer).unwrap_or(&Value::Null));
+    let (id, waiting) = (text("/hold/id"), text("/in_flight"));
+    let said = if chinese {
+        format!("{id} 已生效,在途 {waiting} 条")
+    } else {
+        format!("{id} is in force; {waiting} messages in flight")
+    };
+    let kept = match (placed["not_persisted"].as_str(), chinese) {
+        (None, _) => String::new(),
+        (Some(why), false) => format!("; NOT on disk, a restart would forget it: {why}"),
+        (Some(why), true) => format!(";未能落盘,重启后失效:{why}"),
+    };
+    format!("{said}{kept}{}\n", super::unrecorded(placed, chinese))
+}
+
+/// Until nothing of the hold's scope waits for an answer any more.
+async fn wait(client: &Client, id: &str, patience: Duration, text: &str) -> Result<(), Failure> {
+    let began = Instant::now();
+    loop {
+        let holds = client.get("holds").await?;
+        let own = holds.as_array().into_iter().flatten().find(|hold| hold["id"] == id);
+        let left = own.and_then(|hold| hold["in_flight"].as_u64()).unwrap_or(0);
+        if left == 0 {
+            return Ok(());
+        }
+        if began.elapsed() > patience {
+            return Err(Failure::new(code::NOT_IN_TIME, format!("{text}{left} messages are still in flight")));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn resumed(args: &ResumeArgs) -> Told {
+    let body = json!({ "reason": args.reason, "all_holders": args.all_holders });
+    let path = format!("holds/{}", escaped(&args.hold));
+    let ended = args.reach.client()?.send(Method::DELETE, &path, &body).await?;
+    let chinese = args.reach.chinese();
+    Ok(either(&args.reach, &ended, || {
+        let list = |name: &str| super::table::shown(&ended[name]);
+        let (gone, left) = (list("ended"), list("still_held_by"));
+        let said = match (left == "-", chinese) {
+            (true, false) => format!("{gone} ended; the scope is open"),
+            (false, false) => format!("{gone} ended; still held by {left}"),
+            (true, true) => format!("{gone} 已结束,范围已放开"),
+            (false, true) => format!("{gone} 已结束,仍受 {left} 限制"),
+        };
+        format!("{said}{}\n", super::unrecorded(&ended, chinese))
+    }))
+}
+
+async fn listed(args: &HoldsArgs) -> Told {
+    const COLUMNS: &[Column] = &[
+        ("hold", "编号", "/id"),
+        ("scope", "范围", "/scope/kind"),
+        ("of", "对象", "/scope/id"),
+        ("owner", "操作人", "/owner"),
+        ("since", "自", "/since"),
+        ("until", "至", "/until"),
+        ("in flight", "在途", "/in_flight"),
+        ("reason", "理由", "/reason"),
+    ];
+    let HoldsVerb::Ls = args.verb;
+    let holds = args.reach.client()?.get("holds").await?;
+    Ok(either(&args.reach, &holds, || table(&holds, COLUMNS, args.reach.chinese())))
+}
