@@ -138,6 +138,15 @@ DASHBOARDS = {
         ("Observed 观察", "stack", "ops", [(rate("smsluice_shadow_refusals_total", "rule"), "{{rule}}")], 12),
         ("Hours open 时段开放", "state", "bool_yes_no", [(gauge("smsluice_window_open"), "{{instance}}")], 24),
     ]),
+    "admin": ("smsluice: administration and audit 管理与审计", [
+        ("Requests by route 请求", "stack", "ops", [(rate("smsluice_admin_requests_total", "route"), "{{route}}")], 12),
+        ("Requests by status 状态", "stack", "ops", [(rate("smsluice_admin_requests_total", "method, code"), "{{method}} {{code}}")], 12),
+        ("Duration, p99 耗时", "lines", "s", [(quantile(0.99, "smsluice_admin_request_duration_seconds", "route"), "{{route}}")], 12),
+        ("Callers not let in 鉴权失败", "stack", "ops", [(rate("smsluice_admin_auth_failures_total", "kind"), "{{kind}}")], 12),
+        ("Acts on record 操作", "stack", "short", [
+            (f"sum by (action) (increase(smsluice_audit_events_total{{{GATEWAY}}}[1h]))", "{{action}}")], 12),
+        ("Acts that could not be recorded 未能记录", "lines", "short", [(gauge("smsluice_audit_errors_total"), "{{instance}}")], 12),
+    ]),
     "runtime": ("smsluice: runtime 运行", [
         ("CPU 处理器", "lines", "percentunit", [('rate(process_cpu_seconds_total{job="smsluice"}[$__rate_interval])', "{{instance}}")], 8),
         ("Memory 内存", "lines", "bytes", [('process_resident_memory_bytes{job="smsluice"}', "{{instance}}")], 8),
