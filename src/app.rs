@@ -35,6 +35,8 @@ pub struct Plan {
     pub rules: Ruleset,
     /// The clock.
     pub clock: Clock,
+    /// Somebody has looked at the clock and says that it is right, whatever the ledger says.
+    pub confirm_clock: bool,
 }
 
 /// What the API is built from.
@@ -132,6 +134,7 @@ impl Plan {
             ledger: LedgerSettings::new(settings.ledger.path, settings.ledger.durability),
             rules: configuration.ruleset,
             clock,
+            confirm_clock: false,
         }
     }
 }
@@ -147,6 +150,9 @@ impl Running {
         let socket = settings.socket_in(&folder);
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
         let holds = Arc::new(Holds::open(&folder, ticker.tick().wall)?); // in force before anything is accepted
+        if ticker.clock().is_system() && !plan.confirm_clock {
+            ticker.watch().compare(ticker.tick(), recovered.newest);
+        }
         ledger.start().map_err(StartError::Thread)?;
         metrics.ledger_owner.set(1);
         let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;

@@ -14,9 +14,11 @@ use super::Health;
 /// Sets them.
 pub(super) async fn refresh(gateway: &Arc<Gateway>) {
     let metrics = gateway.metrics();
-    for (component, state) in &Health::of(gateway).components {
+    let health = Health::of(gateway);
+    for (component, state) in &health.components {
         metrics.ready.with_label_values(&[*component]).set(i64::from(state.ok));
     }
+    metrics.clock.trusted.set(i64::from(health.components.get("clock").is_none_or(|clock| clock.ok)));
     let open = is_open(&gateway.site().rules, gateway.now());
     metrics.window_open.with_label_values(&["default"]).set(i64::from(open));
     ledger(gateway).await;

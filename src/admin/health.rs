@@ -39,9 +39,13 @@ impl Health {
         let today = LocalTime::of(gateway.now()).day;
         let missing = gateway.site().rules.calendar.kind(today) == DayKind::Missing;
         let policy = missing.then_some("calendar_missing");
+        let watch = gateway.watch();
+        let doubt = watch.doubt().map(crate::domain::Doubt::code);
+        let clock = doubt.or((!watch.believes(gateway.tick())).then_some("clock_jumped"));
+        tell("clock", clock);
         tell("ledger", ledger);
         tell("policy", policy);
-        tell("submits", ledger.or(policy));
+        tell("submits", ledger.or(clock).or(policy));
         tell("listeners", gateway.is_stopping().then_some("stopping"));
         Self { ready: components.values().all(|state| state.ok), components }
     }

@@ -7,7 +7,6 @@ use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Plan, Running, StartError};
-use crate::config::Configuration;
 use crate::config::settings::LogFormat;
 use crate::domain::{Clock, Moment};
 use crate::ledger::OpenError;
@@ -42,6 +41,9 @@ pub struct Args {
     /// Start the clock at this time instead of the machine's (tests only).
     #[arg(long, value_name = "TIME", value_parser = super::moment)]
     clock_start: Option<Moment>,
+    /// Go by the machine's clock although it is behind the ledger's newest entry, or more than 31 days ahead of it.
+    #[arg(long)]
+    confirm_clock: bool,
     /// Confirms that `--clock-start` is wanted.
     #[arg(long)]
     allow_test_clock: bool,
@@ -78,12 +80,13 @@ pub fn run(args: &Args) -> ExitCode {
     }
     let workers = configuration.settings.runtime.workers as usize;
     let Ok(runtime) = super::runtime(workers) else { return ExitCode::from(TEMPORARY) };
-    runtime.block_on(serve(configuration, clock, logs))
-}
-
-async fn serve(configuration: Configuration, clock: Clock, logs: Logs) -> ExitCode {
     let mut plan = Plan::new(configuration, clock);
     plan.surface.logs = logs;
+    plan.confirm_clock = args.confirm_clock;
+    runtime.block_on(serve(plan))
+}
+
+async fn serve(plan: Plan) -> ExitCode {
     let running = match Running::start(plan).await {
         Ok(running) => running,
         Err(error) => {
@@ -103,6 +106,14 @@ async fn serve(configuration: Configuration, clock: Clock, logs: Logs) -> ExitCo
         elapsed_ms = recovered.elapsed.as_millis() as u64,
         "ledger replayed"
     );
+    if let Some(doubt) = running.gateway().watch().doubt() {
+        tracing::error!(
+            event = "clock_jump",
+            why = doubt.code(),
+            newest = recovered.newest.map(tracing::field::display),
+            "the clock contradicts the ledger; submissions are refused: set the clock right, or start with --confirm-clock"
+        );
+    }
     tracing::info!(event = "ready", smpp = %running.smpp, admin = %running.admin, version = env!("CARGO_PKG_VERSION"), "listening");
     let supervised = Supervised::ready(running.gateway());
     stop_signal().await;

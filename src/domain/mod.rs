@@ -9,6 +9,7 @@ pub mod invariant;
 pub mod msisdn;
 pub mod source;
 pub mod tick;
+pub mod watch;
 
 pub use account::{AccountClass, AccountId};
 pub use clock::{Clock, Moment};
@@ -18,3 +19,4 @@ pub use invariant::Invariant;
 pub use msisdn::{Msisdn, Segment};
 pub use source::SourcePattern;
 pub use tick::{Tick, Ticker};
+pub use watch::{ClockWatch, Doubt};

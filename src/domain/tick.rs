@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::clock::{Clock, Moment};
+use super::watch::ClockWatch;
 
 /// The instant of one batch: what the clock on the wall shows, and the
 /// monotonic time in which windows and timers are measured.
@@ -25,12 +26,16 @@ pub struct Ticker {
     anchor: Moment,
     origin: Instant,
     latest_ns: Arc<AtomicU64>,
+    watch: Arc<ClockWatch>,
 }
 
 impl Ticker {
     /// A ticker on a clock.
     pub fn new(clock: Clock) -> Self {
-        Self { anchor: clock.now(), clock, origin: Instant::now(), latest_ns: Arc::default() }
+        let anchor = clock.now();
+        let first = Tick { wall: anchor, steady_ms: anchor.ms(), steady_ns: 0 };
+        let watch = Arc::new(ClockWatch::new(first, !matches!(clock, Clock::Manual(_))));
+        Self { anchor, clock, origin: Instant::now(), latest_ns: Arc::default(), watch }
     }
 
     /// Reads the clocks.
@@ -56,6 +61,11 @@ impl Ticker {
     /// The latest tick's monotonic nanoseconds, without asking the machine.
     pub fn latest_ns(&self) -> u64 {
         self.latest_ns.load(Ordering::Relaxed)
+    }
+
+    /// Whether its ticks can be believed.
+    pub fn watch(&self) -> &ClockWatch {
+        &self.watch
     }
 
     /// The clock it reads.

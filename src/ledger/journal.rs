@@ -101,16 +101,17 @@ const FAILURES_KEPT: usize = 4096;
 const SHARING_MEMORY: u64 = 32;
 
 impl Journal {
-    /// Opens today's volume. `next_id` and `next_row` are the first that no earlier record has.
+    /// Opens the day's volume: today's, or that of a later day whose rows are there already. `next_id` and `next_row` are the first that no earlier record has.
     pub(super) fn open(
         shelf: Shelf,
         ticker: Ticker,
+        day: Day,
         names: &Names,
         next_id: u64,
         next_row: i64,
         observer: Arc<dyn CommitObserver>,
     ) -> rusqlite::Result<Arc<Self>> {
-        let id = VolumeId::first(LocalTime::of(ticker.tick().wall).day);
+        let id = VolumeId::first(day);
         let volume = shelf.open(id, names)?;
         let resting = id.other().path(&shelf.folder).exists().then(|| shelf.open(id.other(), names)).transpose()?;
         let journal = Arc::new(Self {
@@ -244,9 +245,11 @@ impl Journal {
     }
 
     fn write(&self, file: &mut Active, first_id: u64, records: &[u8]) -> rusqlite::Result<()> {
-        let now = self.ticker.tick().wall;
+        let tick = self.ticker.tick();
+        let now = tick.wall;
         let day = LocalTime::of(now).day;
-        if day > file.volume.id().day {
+        // What is settled under a clock that nobody believes stays in the file of its day.
+        if day > file.volume.id().day && self.ticker.watch().believes(tick) {
             let prepared = self.tomorrow.lock().take().filter(|volume| volume.id().day == day);
             let next = match prepared {
                 Some(volume) => volume,
@@ -477,7 +480,9 @@ mod tests {
         let mut names = Names::default();
         names.account("first");
         let ticker = Ticker::new(Clock::starting_at(noon));
-        let journal = Journal::open(shelf(folder.path()), ticker, &names, 1, 1, Arc::new(Unwatched)).expect("opened");
+        let journal =
+            Journal::open(shelf(folder.path()), ticker, LocalTime::of(noon).day, &names, 1, 1, Arc::new(Unwatched))
+                .expect("opened");
         for row in 1..=40 {
             journal.append(&mut vec![row; 2000], 1);
             journal.commit_pending(None);

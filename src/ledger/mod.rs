@@ -146,8 +146,8 @@ impl Ledger {
         let tick = ticker.tick();
         let shelf = settings.shelf();
         let mut replay = recovery::replay(&shelf, switches, tick)?;
-        let journal =
-            Journal::open(shelf, ticker.clone(), &replay.names, replay.next_id, replay.last_row + 1, observer)?;
+        let (day, next_row) = (replay.last_day, replay.last_row + 1);
+        let journal = Journal::open(shelf, ticker.clone(), day, &replay.names, replay.next_id, next_row, observer)?;
         let (days, summary) = replay.finish(&journal, switches);
         let ledger = Arc::new(Self {
             ticker,
@@ -159,7 +159,7 @@ impl Ledger {
             unknown: Mutex::new(replay.unknown),
             reach: recovery::reach(switches),
             reserved: AtomicU64::new(0),
-            floor: AtomicU16::new(0),
+            floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
             writer: Mutex::new(None),
             _lock: lock,
         });
@@ -399,13 +399,16 @@ impl Ledger {
     fn keep(&self) {
         let tick = self.ticker.tick();
         let now = LocalTime::of(tick.wall);
-        self.turn_day(now.day);
-        if now.second > 86_400 - 600 {
+        let believed = self.ticker.watch().believes(tick); // or days are neither opened nor forgotten
+        if believed {
+            self.turn_day(now.day);
+        }
+        if believed && now.second > 86_400 - 600 {
             self.turn_day(now.day.next());
         }
         let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
         let before = self.days.load_full(); // dropped here and not by a session that happens to look
-        if before.iter().any(|(day, _)| *day < oldest) {
+        if believed && before.iter().any(|(day, _)| *day < oldest) {
             self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
         }
@@ -415,7 +418,9 @@ impl Ledger {
         if !self.journal.is_trusted() {
             self.journal.probe();
         }
-        let _ = self.journal.keep(now); // tried again next second
+        if believed {
+            let _ = self.journal.keep(now); // tried again next second
+        }
         drop(before);
     }
 }

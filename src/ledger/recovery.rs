@@ -29,6 +29,8 @@ pub struct Recovered {
     pub interrupted: u64,
     /// Messages whose outcome is unknown, those included.
     pub unknown: u64,
+    /// When the newest row was written, as far as the files tell.
+    pub newest: Option<Moment>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -52,6 +54,7 @@ pub(super) struct Replay<'a> {
     open_parts: HashMap<u64, (PartOf, Taken), foldhash::fast::RandomState>,
     began: Instant,
     reservations: u64,
+    newest: Option<Moment>,
     pub(super) spreads: Spreads,
     pub(super) parts: Parts,
     pub(super) unknown: HashMap<u64, Unanswered>,
@@ -59,6 +62,8 @@ pub(super) struct Replay<'a> {
     pub(super) next_id: u64,
     /// Number of the last row read; 0 before the first.
     pub(super) last_row: i64,
+    /// The day of the newest volume, or today if there is none as new.
+    pub(super) last_day: Day,
 }
 
 /// A message scheduled ahead was journalled that many days before its own day, at most.
@@ -72,12 +77,12 @@ pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> R
     let today = LocalTime::of(tick.wall).day;
     let reach = reach(switches);
     let volumes = VolumeId::all(&shelf.folder)?;
-    let days: Vec<_> = volumes
-        .chunk_by(|one, next| one.day == next.day)
-        .filter(|volumes| volumes[0].day.number() + reach >= today.number())
-        .collect();
+    let newest = volumes.last().map_or(today, |volume| volume.day);
+    let days = volumes.chunk_by(|one, next| one.day == next.day);
+    let matters = |volumes: &&[VolumeId]| volumes[0].day.number() + reach >= today.number();
     let mut first = FirstReading::new(today);
-    for volumes in &days {
+    // Numbers go on from the newest row, however old it is.
+    for volumes in days.clone().filter(|volumes| matters(volumes) || volumes[0].day == newest) {
         let day = volumes[0].day;
         let mut names = std::mem::take(&mut first.names);
         shelf.read(day, volumes, &mut names, |row| first.row(day, &row))?;
@@ -93,14 +98,16 @@ pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> R
         open_parts: HashMap::default(),
         began,
         reservations: 0,
+        newest: first.newest,
         spreads: Spreads::default(),
         parts: Parts::default(),
         unknown: HashMap::new(),
         names: first.names,
         next_id: first.next_id,
         last_row: first.last_row,
+        last_day: newest.max(today),
     };
-    for volumes in &days {
+    for volumes in days.filter(matters) {
         let day = volumes[0].day;
         shelf.read(day, volumes, &mut Names::default(), |row| replay.row(day, &row))?;
     }
@@ -115,12 +122,13 @@ struct FirstReading {
     names: Names,
     next_id: u64,
     last_row: i64,
+    newest: Option<Moment>,
 }
 
 impl FirstReading {
     fn new(today: Day) -> Self {
         let (outcomes, names) = (Outcomes::default(), Names::default());
-        Self { today, outcomes, taken: Vec::new(), names, next_id: 1, last_row: 0 }
+        Self { today, outcomes, taken: Vec::new(), names, next_id: 1, last_row: 0, newest: None }
     }
 
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
@@ -128,6 +136,7 @@ impl FirstReading {
             return Err(ReadError::Missing { day, after: self.last_row, next: row.number });
         }
         self.last_row = row.number;
+        self.newest = Some(row.at);
         let mut id = row.first_id;
         for record in read_row(&row.records) {
             match record.map_err(|_| ReadError::Corrupt { day, row: row.number })? {
@@ -306,6 +315,7 @@ impl Replay<'_> {
             slots: days.iter().map(|(_, book)| book.rows()).sum(),
             interrupted,
             unknown: self.unknown.len() as u64,
+            newest: self.newest,
             elapsed: self.began.elapsed(),
         };
         (days, summary)

@@ -130,7 +130,11 @@ impl Rule {
     /// The rule that gives a reason; `None` for those that belong to no switchable rule.
     pub const fn of(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::AccountUnknown | Reason::Paused | Reason::UpstreamDown | Reason::LedgerUnavailable => return None,
+            Reason::AccountUnknown
+            | Reason::Paused
+            | Reason::UpstreamDown
+            | Reason::LedgerUnavailable
+            | Reason::ClockUntrusted => return None,
             Reason::DecodeFailed => Self::Decode,
             Reason::SourceNotAllowed => Self::Source,
             Reason::OperationDenied => Self::Operation,

@@ -68,6 +68,8 @@ pub enum Reason {
     UpstreamDown,
     /// The ledger cannot be written, so nothing may be sent.
     LedgerUnavailable,
+    /// The clock was set or contradicts the ledger, so the day is not known.
+    ClockUntrusted,
 }
 
 /// Whether sending the same message again can help.
@@ -89,7 +91,7 @@ pub struct Reasons(u64);
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AccountUnknown,
         Self::DecodeFailed,
         Self::SourceNotAllowed,
@@ -119,6 +121,7 @@ impl Reason {
         Self::Rate,
         Self::UpstreamDown,
         Self::LedgerUnavailable,
+        Self::ClockUntrusted,
     ];
 
     /// The stable word for logs, labels, reports and docs.
@@ -153,6 +156,7 @@ impl Reason {
             Self::Rate => "rate",
             Self::UpstreamDown => "upstream_down",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::ClockUntrusted => "clock_untrusted",
         }
     }
 
@@ -180,7 +184,7 @@ impl Reason {
             Self::Duplicate => "7.1a",
             Self::Quota => "7.1b",
             Self::Paused | Self::Rate => "7.6",
-            Self::UpstreamDown | Self::LedgerUnavailable => "-",
+            Self::UpstreamDown | Self::LedgerUnavailable | Self::ClockUntrusted => "-",
         }
     }
 
@@ -212,7 +216,7 @@ impl Reason {
             | Self::Busy => status::ESME_RINVSCHED,
             Self::Spread => status::ESME_RMSGQFUL,
             Self::Paused | Self::Rate => status::ESME_RTHROTTLED,
-            Self::UpstreamDown | Self::LedgerUnavailable => status::ESME_RSYSERR,
+            Self::UpstreamDown | Self::LedgerUnavailable | Self::ClockUntrusted => status::ESME_RSYSERR,
         }
     }
 
@@ -221,9 +225,12 @@ impl Reason {
         match self {
             Self::Holiday | Self::Night | Self::Busy => Persistence::ThisTime,
             Self::Duplicate | Self::Quota => Persistence::ThisDay,
-            Self::Paused | Self::Spread | Self::Rate | Self::UpstreamDown | Self::LedgerUnavailable => {
-                Persistence::Temporary
-            }
+            Self::Paused
+            | Self::Spread
+            | Self::Rate
+            | Self::UpstreamDown
+            | Self::LedgerUnavailable
+            | Self::ClockUntrusted => Persistence::Temporary,
             _ => Persistence::Permanent,
         }
     }
@@ -260,6 +267,7 @@ impl Reason {
             Self::Rate => "faster than the account's rate",
             Self::UpstreamDown => "the SMSC cannot be reached",
             Self::LedgerUnavailable => "the ledger cannot be written",
+            Self::ClockUntrusted => "the gateway's clock cannot be trusted",
         }
     }
 
@@ -295,6 +303,7 @@ impl Reason {
             Self::Rate => "超过账号速率",
             Self::UpstreamDown => "短信中心不可达",
             Self::LedgerUnavailable => "账本无法写入",
+            Self::ClockUntrusted => "网关时钟不可信",
         }
     }
 

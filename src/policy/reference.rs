@@ -84,7 +84,7 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
         Reason::Quota => ("go on tomorrow", "次日再发"),
         Reason::Rate => ("slow down and send again", "降低速率后重发"),
         Reason::UpstreamDown => ("try again in a while", "稍后重试"),
-        Reason::LedgerUnavailable => {
+        Reason::LedgerUnavailable | Reason::ClockUntrusted => {
             ("try again in a while; the operator is alarmed by metric and log", "稍后重试;运营商可由指标和日志获知")
         }
     }

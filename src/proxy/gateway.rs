@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{AccountId, Clock, Invariant, Moment, Ticker};
+use crate::domain::{AccountId, Clock, ClockWatch, Invariant, Moment, Tick, Ticker};
 use crate::ledger::{self, Ledger, Scopes};
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
@@ -275,6 +275,16 @@ impl Gateway {
     /// The clock it judges by.
     pub fn clock(&self) -> &Clock {
         self.ticker.clock()
+    }
+
+    /// A reading of all clocks.
+    pub fn tick(&self) -> Tick {
+        self.ticker.tick()
+    }
+
+    /// Whether the clock can be believed.
+    pub fn watch(&self) -> &ClockWatch {
+        self.ticker.watch()
     }
 
     /// Whether a stop has begun.

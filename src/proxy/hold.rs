@@ -122,7 +122,8 @@ impl Gateway {
 
     fn sessions_in(&self, scope: &Scope) -> Vec<Arc<Session>> {
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
-        sessions.into_iter().filter(|session| scope.covers(&session.turn(self).party())).collect()
+        let tick = self.ticker.tick();
+        sessions.into_iter().filter(|session| scope.covers(&session.turn(self, tick).party())).collect()
     }
 
     /// Every account with every SMSC.

@@ -66,6 +66,8 @@ pub(super) struct Turn<'a> {
     pub(super) sender: Arc<Sender>,
     /// Whether the account is in the configuration still (2.4).
     pub(super) designated: bool,
+    /// The batch's instant cannot be believed, so no submission of it passes.
+    pub(super) clock_doubted: bool,
 }
 
 /// Who ended a session, and how.
@@ -164,11 +166,13 @@ impl Session {
     }
 
     /// The session under the site in force.
-    pub(super) fn turn(&self, gateway: &Gateway) -> Turn<'_> {
+    pub(super) fn turn(&self, gateway: &Gateway, tick: Tick) -> Turn<'_> {
         let site = gateway.site();
         let own = self.place_in(&site).cloned();
         let designated = own.is_some();
-        Turn { session: self, site, sender: own.unwrap_or_else(|| Arc::clone(&self.sender)), designated }
+        let sender = own.unwrap_or_else(|| Arc::clone(&self.sender));
+        let clock_doubted = !gateway.ticker.watch().believes(tick);
+        Turn { session: self, site, sender, designated, clock_doubted }
     }
 
     /// Whether the account is in a site.

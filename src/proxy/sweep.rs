@@ -22,7 +22,11 @@ pub(super) async fn run(gateway: std::sync::Weak<Gateway>) {
         interval.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
         let sessions: Vec<Arc<Session>> = gateway.sessions.lock().values().cloned().collect();
-        let now_ms = gateway.ticker.tick().steady_ms;
+        let tick = gateway.ticker.tick();
+        let now_ms = tick.steady_ms;
+        if let Some(seen) = gateway.ticker.watch().look(tick) {
+            gateway.metrics.clock.seen(seen);
+        }
         let site = gateway.site();
         for session in sessions {
             look(&gateway, &site.settings, &session, now_ms);

@@ -65,9 +65,9 @@ pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) 
 
 /// One batch down the straight line, under the site in force. Returns how many requests the session may have in flight.
 pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Result<usize, End> {
-    let turn = session.turn(gateway);
-    let session = &turn;
     let tick = gateway.ticker.tick();
+    let turn = session.turn(gateway, tick);
+    let session = &turn;
     let mut work = Workspace::take();
     work.held = session.is_held(gateway);
     let mut frames = inbox.frames();
@@ -214,7 +214,11 @@ pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
     if session.leaving().is_some() {
         return Err(here(session, Reason::UpstreamDown));
     }
-    if session.bind_type.submits() { Ok(()) } else { Err(denied(session, status::ESME_RINVBNDSTS)) }
+    if !session.bind_type.submits() {
+        return Err(denied(session, status::ESME_RINVBNDSTS));
+    }
+    // Whatever the rules would say of a time that nobody believes (P12).
+    if session.clock_doubted { Err(here(session, Reason::ClockUntrusted)) } else { Ok(()) }
 }
 
 /// While a session is held, a message that keeps the rules is refused before it takes anything; [`gate`] is the last word.

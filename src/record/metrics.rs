@@ -16,6 +16,7 @@ use crate::smpp::command::status;
 use crate::traffic::Scope;
 
 use super::admin::AdminMetrics;
+use super::clock::ClockMetrics;
 use super::faults::Faults;
 use super::legs::LegMetrics;
 use super::process;
@@ -73,6 +74,8 @@ pub struct Metrics {
     pub ledger_oldest_reserved: Gauge,
     /// Whether an immediate message may pass the hours and holidays now.
     pub window_open: IntGaugeVec,
+    /// The clock.
+    pub clock: ClockMetrics,
     /// Whether each component is ready, as `/readyz` tells.
     pub ready: IntGaugeVec,
     /// Holds in force, by kind of scope.
@@ -213,6 +216,7 @@ impl Metrics {
                 "When the oldest message without an answer was handed over",
             )?,
             window_open: r.gauges("window_open", "1 while an immediate message may pass", &["window"])?,
+            clock: ClockMetrics::new(&r)?,
             ready: r.gauges("ready", "1 while the component is ready", &["component"])?,
             holds: r.gauges("holds", "Holds in force", &["scope_kind"])?,
             hold_oldest: r.float_gauge("hold_oldest_timestamp_seconds", "When the oldest hold was placed")?,
@@ -404,7 +408,7 @@ impl Families<'_> {
         self.add(IntCounter::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.add(IntGauge::with_opts(Self::opts(name, help))?)
     }
 

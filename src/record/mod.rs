@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod admin;
+pub mod clock;
 pub mod faults;
 pub mod legs;
 pub mod logs;

@@ -173,6 +173,20 @@ const SERVICE: &[Family] = &[
         "当日账本:已用、占用中、结果未知;以及以后日期的定时短信",
     ),
     family(
+        "clock_jumps_total",
+        "counter",
+        "kind",
+        "Steps of the clock of more than 5 s: `adjusted` was small and within the day, `jumped` stopped submissions",
+        "时钟跳变",
+    ),
+    family(
+        "clock_trusted",
+        "gauge",
+        "",
+        "0 while the clock cannot be believed; 0 means submissions are refused",
+        "时钟可信",
+    ),
+    family(
         "ledger_trusted",
         "gauge",
         "",

@@ -1,0 +1,161 @@
+//! Scripted senders: what they submit comes from a seed, what they submit and
+//! get goes into the history.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use smsluice::sim::esme::{Esme, EsmeError};
+use smsluice::sim::pdu;
+use smsluice::sim::random::Random;
+use smsluice::sim::submit::{SubmitSpec, ucs2};
+use smsluice::smpp::bind::BindType;
+use smsluice::smpp::command;
+
+use super::{Act, Recorder, wire};
+use crate::stand::{good, subscriber};
+
+/// How long an answer is waited for on a live session, far above every timer of the gateways under test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What one sender does.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) account: &'static str,
+    /// City of its subscribers.
+    pub(crate) city: &'static str,
+    /// Its subscribers, each submitted once and some again.
+    pub(crate) subscribers: Range<u64>,
+    /// Requests of one write at most.
+    pub(crate) window: u64,
+    pub(crate) seed: u64,
+}
+
+/// How the answers were, by status.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) by_status: HashMap<u32, u64>,
+    pub(crate) orderly: bool,
+    /// Messages and receipts that came on the way.
+    pub(crate) deliveries: u64,
+}
+
+/// A bound session whose every PDU is written down.
+pub(crate) struct Noted {
+    pub(crate) esme: Esme,
+    pub(crate) session: u32,
+    recorder: Recorder,
+    waiting: HashMap<u32, u32>,
+    pub(crate) tally: Tally,
+}
+
+impl Noted {
+    pub(crate) async fn bind(gateway: SocketAddr, account: &'static str, recorder: &Recorder) -> Option<Self> {
+        let connecting = Esme::connect(gateway, BindType::Transceiver, account, "secret", 0x34);
+        let mut esme = tokio::time::timeout(Duration::from_secs(5), connecting).await.ok()?.ok()?;
+        esme.set_patience(PATIENCE);
+        let session = recorder.bound(account);
+        Some(Self { esme, session, recorder: recorder.clone(), waiting: HashMap::new(), tally: Tally::default() })
+    }
+
+    /// Adds a submission to what the next write carries; its sequence number.
+    pub(crate) fn submit(&mut self, spec: &SubmitSpec, out: &mut Vec<u8>) -> u32 {
+        let sequence = self.recorder.sequence();
+        let octets = spec.submit_sm(sequence);
+        out.extend(&octets);
+        self.waiting.insert(sequence, 0);
+        self.recorder.asked(self.session, octets);
+        sequence
+    }
+
+    /// Adds an enquire_link.
+    pub(crate) fn enquire(&mut self, out: &mut Vec<u8>) {
+        let sequence = self.recorder.sequence();
+        let start = out.len();
+        pdu::bare(out, command::ENQUIRE_LINK, 0, sequence);
+        self.waiting.insert(sequence, 0);
+        self.recorder.asked(self.session, out[start..].to_vec());
+    }
+
+    /// Writes, and reads until everything is answered. The last status, or why the session is over.
+    pub(crate) async fn exchange(&mut self, out: &[u8]) -> Result<u32, EsmeError> {
+        self.esme.send_raw(out).await?;
+        let mut last = 0;
+        while !self.waiting.is_empty() {
+            let frame = self.esme.next_pdu().await?;
+            if wire::is_response(&frame) {
+                self.waiting.remove(&wire::sequence(&frame));
+                last = wire::status(&frame);
+                if wire::is_submit_sm_resp(&frame) {
+                    *self.tally.by_status.entry(last).or_default() += 1;
+                }
+            } else if wire::command(&frame) == command::DELIVER_SM {
+                let mut answer = Vec::new();
+                pdu::deliver_sm_resp(&mut answer, wire::sequence(&frame));
+                self.esme.send_raw(&answer).await?;
+                self.tally.deliveries += 1;
+            }
+            self.recorder.received(self.session, frame);
+        }
+        Ok(last)
+    }
+
+    /// Submits one message and waits for its status.
+    pub(crate) async fn one(&mut self, spec: &SubmitSpec) -> Result<u32, EsmeError> {
+        let mut out = Vec::new();
+        self.submit(spec, &mut out);
+        self.exchange(&out).await
+    }
+
+    /// Ends it: a session that lived until here must have been answered all it asked.
+    pub(crate) async fn close(mut self, ended: Result<(), EsmeError>) -> Tally {
+        let orderly = matches!(ended, Ok(()) | Err(EsmeError::Timeout));
+        self.recorder.note(Act::Closed { session: self.session, orderly });
+        self.tally.orderly = orderly;
+        if orderly {
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.esme.unbind()).await; // it is over either way
+        }
+        self.tally
+    }
+}
+
+/// Plays a script to its end, or until the gateway is gone.
+pub(crate) async fn play(gateway: SocketAddr, script: Script, recorder: Recorder) -> Tally {
+    let Some(mut noted) = Noted::bind(gateway, script.account, &recorder).await else { return Tally::default() };
+    let ended = submit_all(&mut noted, &script).await;
+    noted.close(ended).await
+}
+
+async fn submit_all(noted: &mut Noted, script: &Script) -> Result<(), EsmeError> {
+    let mut random = Random::new(script.seed);
+    let mut left: Vec<u64> = script.subscribers.clone().collect();
+    while !left.is_empty() {
+        let mut out = Vec::new();
+        for _ in 0..=random.below(script.window) {
+            let Some(index) = (!left.is_empty()).then(|| random.below(left.len() as u64) as usize) else { break };
+            let number = left[index];
+            if !random.chance(0.1) {
+                left.swap_remove(index); // the others are submitted once more later
+            }
+            noted.submit(&message(script, number, &mut random), &mut out);
+            if random.chance(0.05) {
+                noted.enquire(&mut out);
+            }
+        }
+        noted.exchange(&out).await?;
+    }
+    Ok(())
+}
+
+/// A message that keeps every rule, but for a few whose signature is missing.
+fn message(script: &Script, number: u64, random: &mut Random) -> SubmitSpec {
+    let mut spec = good(&subscriber(script.city, number));
+    if script.city == "fuyang" {
+        spec.short_message = ucs2("阜阳移动新营业厅开业,欢迎光临。阜阳移动 询0558-1860");
+    }
+    if random.chance(0.05) {
+        spec.short_message = ucs2("新营业厅开业,欢迎光临。");
+    }
+    if random.chance(0.2) { spec.with_receipt() } else { spec }
+}
