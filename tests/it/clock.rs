@@ -230,6 +230,9 @@ async fn midnight_under_load_is_exact_on_both_sides() {
             tokio::spawn(async move {
                 let mut noted = Noted::bind(smpp, account, &recorder).await.expect("bound");
                 let mut rounds_after = 0;
+                while now() < midnight - 4_000 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 while rounds_after < 3 {
                     rounds_after += u64::from(now() > midnight);
                     let mut out = Vec::new();
@@ -238,6 +241,7 @@ async fn midnight_under_load_is_exact_on_both_sides() {
                         noted.submit(&good(&hefei(subscriber)), &mut out);
                     }
                     noted.exchange(&out).await.expect("answered");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 noted.close(Ok(())).await
             })

@@ -5,7 +5,7 @@
 //! subscriber's message of the day from the moment the SMSC has it until the
 //! SMSC has refused it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use smsluice::domain::Day;
@@ -352,15 +352,11 @@ impl Checker<'_> {
             }
             if status == QUOTA {
                 let unit = self.history.terms.units.get(refused.account);
-                let counted: HashSet<&str> = self
-                    .submissions
-                    .values()
-                    .filter(|other| self.history.terms.units.get(other.account) == unit && stands(other))
-                    .map(|other| other.to.as_str())
-                    .collect();
-                if (counted.len() as u64) < self.history.terms.quota {
-                    let what =
-                        format!("{sequence} was over the quota with {} subscribers counted at most", counted.len());
+                let of_unit = |other: &Submission<'_>| self.history.terms.units.get(other.account) == unit;
+                let counted = by_subscriber.values().filter(|own| own.iter().any(|one| of_unit(one) && stands(one)));
+                let counted = counted.count() as u64;
+                if counted < self.history.terms.quota {
+                    let what = format!("{sequence} was over the quota with {counted} subscribers counted at most");
                     wrong.push(("P2", what));
                 }
             }
