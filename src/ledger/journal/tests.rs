@@ -1,0 +1,78 @@
+use super::super::disk::RealDisk;
+use super::*;
+use crate::domain::{Clock, Moment};
+
+#[derive(Debug)]
+struct Unwatched;
+
+impl CommitObserver for Unwatched {
+    fn committed(&self, _: std::time::Duration, _: u64) {}
+    fn failed(&self, _: &rusqlite::Error) {}
+}
+
+const NOON: &str = "2026-11-24T12:00:00+08:00";
+
+fn shelf(folder: &std::path::Path) -> Shelf {
+    let (folder, disk) = (folder.to_owned(), Arc::new(RealDisk));
+    Shelf { folder, durability: Durability::Process, disk, log_size_max: 16 * 1024 }
+}
+
+/// A folder in which forty rows were written while the volumes took turns.
+fn written() -> (tempfile::TempDir, Day) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let noon = Moment::parse(NOON).expect("valid");
+    let mut names = Names::default();
+    names.account("first");
+    let ticker = Ticker::new(Clock::starting_at(noon));
+    let journal =
+        Journal::open(shelf(folder.path()), ticker, LocalTime::of(noon).day, &names, 1, 1, Arc::new(Unwatched))
+            .expect("opened");
+    for row in 1..=40 {
+        journal.append(&mut vec![row; 2000], 1);
+        journal.commit_pending(None);
+        journal.keep(LocalTime::of(noon)).expect("kept");
+        if row == 20 {
+            names.account("second");
+            journal.write_names(&names).expect("written");
+        }
+    }
+    (folder, LocalTime::of(noon).day)
+}
+
+/// Number, first id and first octet of every row, and the names.
+type Read = (Vec<(i64, u64, u8)>, Names);
+
+fn read(folder: &std::path::Path, day: Day) -> Result<Read, ReadError> {
+    let (mut names, mut rows) = (Names::default(), Vec::new());
+    let volumes = VolumeId::all(folder).expect("readable");
+    shelf(folder).read(day, &volumes, &mut names, |row| {
+        rows.push((row.number, row.first_id, row.records[0]));
+        Ok(())
+    })?;
+    Ok((rows, names))
+}
+
+#[test]
+fn volumes_take_turns_and_are_read_in_the_order_of_the_commits() {
+    let (folder, day) = written();
+    let volumes = VolumeId::all(folder.path()).expect("readable");
+    assert_eq!(volumes, [VolumeId::first(day), VolumeId::first(day).other()]);
+    for volume in volumes {
+        let one = read_only(folder.path(), volume);
+        assert!((4..=36).contains(&one), "{volume:?} holds {one} rows");
+    }
+    let (rows, names) = read(folder.path(), day).expect("read");
+    let expected: Vec<_> = (1..=40).map(|row| (i64::from(row), u64::from(row), row)).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(names.len(), 2);
+}
+
+fn read_only(folder: &std::path::Path, volume: VolumeId) -> usize {
+    let (mut names, mut rows) = (Names::default(), 0);
+    let counted = shelf(folder).read(volume.day, &[volume], &mut names, |_| {
+        rows += 1;
+        Ok(())
+    });
+    counted.expect("read");
+    rows
+}
