@@ -7,6 +7,11 @@
 //! with `"power"` a thread of its own writes and syncs, and all who came
 //! meanwhile share the next sync.
 
+mod keep;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +23,7 @@ use tokio::sync::watch;
 use crate::domain::{Day, LocalTime, Ticker};
 
 use super::names::Names;
-use super::volume::{ReadError, Row, Shelf, Volume, VolumeId};
+use super::volume::{Shelf, Volume, VolumeId};
 
 /// What a reservation survives before its message leaves (P3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -59,8 +64,7 @@ pub struct Journal {
     pending: Mutex<Pending>,
     wanted: Condvar,
     file: Mutex<Active>,
-    /// Tomorrow's first volume, laid out before midnight.
-    tomorrow: Mutex<Option<Volume>>,
+    tomorrow: Mutex<Tomorrow>,
     /// Volumes of days that are over; the keeper folds and closes them.
     retired: Mutex<Vec<Volume>>,
     /// The folded volume that takes the next turn; the keeper's own.
@@ -81,6 +85,14 @@ struct Active {
     /// Number of the next row.
     next_row: i64,
     names: Names,
+}
+
+/// Tomorrow's first volume, laid out before midnight. Under its lock one opens a volume of another day.
+#[derive(Debug)]
+struct Tomorrow {
+    volume: Option<Volume>,
+    /// The day that is written.
+    written: Day,
 }
 
 #[derive(Debug)]
@@ -128,7 +140,7 @@ impl Journal {
             }),
             wanted: Condvar::new(),
             file: Mutex::new(Active { volume, next_row, names: names.clone() }),
-            tomorrow: Mutex::new(None),
+            tomorrow: Mutex::new(Tomorrow { volume: None, written: id.day }),
             retired: Mutex::new(Vec::new()),
             resting: Mutex::new(resting),
             finished: watch::Sender::new(0),
@@ -250,15 +262,23 @@ impl Journal {
         let day = LocalTime::of(now).day;
         // What is settled under a clock that nobody believes stays in the file of its day.
         if day > file.volume.id().day && self.ticker.watch().believes(tick) {
-            let prepared = self.tomorrow.lock().take().filter(|volume| volume.id().day == day);
+            self.sync_log(&file.volume.log_file())?;
+            let mut tomorrow = self.tomorrow.lock();
+            let prepared = tomorrow.volume.take().filter(|volume| volume.id().day == day);
             let next = match prepared {
                 Some(volume) => volume,
                 None => self.shelf.open(VolumeId::first(day), &file.names)?,
             };
+            tomorrow.written = day;
+            drop(tomorrow);
             self.retired.lock().push(std::mem::replace(&mut file.volume, next));
         }
         if !file.volume.knows(&file.names) {
             file.volume.write_names(&file.names)?;
+        }
+        if !self.is_trusted() {
+            // A commit that was reported as failed may be in the file all the same: its number is taken.
+            file.next_row = file.next_row.max(file.volume.last_row()?.map_or(0, |last| last + 1));
         }
         self.size.fetch_add(records.len() as u64, Ordering::Relaxed);
         file.volume.insert(file.next_row, first_id, now, records)?;
@@ -307,47 +327,6 @@ impl Journal {
         Ok(())
     }
 
-    /// Once a second, away from the path of the messages: folds what is no longer written, lets the
-    /// volumes take turns when the log has grown, and lays out tomorrow's before midnight.
-    /// What fails here is tried again; a log only grows meanwhile.
-    pub(super) fn keep(&self, now: LocalTime) -> rusqlite::Result<()> {
-        for volume in std::mem::take(&mut *self.retired.lock()) {
-            volume.fold()?;
-        }
-        let mut tomorrow = self.tomorrow.lock();
-        if now.second > 86_400 - 600 && tomorrow.as_ref().is_none_or(|volume| volume.id().day != now.day.next()) {
-            let names = self.file.lock().names.clone();
-            *tomorrow = Some(self.shelf.open(VolumeId::first(now.day.next()), &names)?);
-        }
-        drop(tomorrow);
-        self.take_turns()
-    }
-
-    fn take_turns(&self) -> rusqlite::Result<()> {
-        let mut resting = self.resting.lock();
-        let (id, names) = {
-            let file = self.file.lock();
-            if file.volume.log_size() < self.shelf.log_size_max {
-                return Ok(());
-            }
-            (file.volume.id().other(), file.names.clone())
-        };
-        let rested = resting.take().filter(|volume| volume.id() == id);
-        let mut next = rested.map_or_else(|| self.shelf.open(id, &names), Ok)?;
-        if !next.knows(&names) {
-            next.write_names(&names)?;
-        }
-        let mut file = self.file.lock();
-        if file.volume.id() != id.other() {
-            return Ok(()); // midnight has come between
-        }
-        let full = std::mem::replace(&mut file.volume, next);
-        drop(file);
-        let folded = full.fold();
-        *resting = Some(full);
-        folded
-    }
-
     /// Number of the row committed last.
     pub(super) fn last_row(&self) -> i64 {
         self.file.lock().next_row - 1
@@ -361,61 +340,6 @@ impl Journal {
     /// Where its files lie, and how they are opened.
     pub(super) const fn shelf(&self) -> &Shelf {
         &self.shelf
-    }
-
-    /// Reads a day up to a row, in the order of the commits, while commits go on: a few rows at a time are read
-    /// through the connection that writes, for no other can.
-    pub(super) fn read(
-        &self,
-        day: Day,
-        last: i64,
-        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
-        /// A commit waits for no more than this.
-        const ROWS_AT_ONCE: i64 = 32;
-        let mut after = None;
-        loop {
-            let resting = self.resting.lock();
-            let file = self.file.lock();
-            if file.volume.id().day != day {
-                drop((resting, file));
-                return self.read_closed(day, last, each);
-            }
-            let held = [Some(&file.volume), resting.as_ref().filter(|volume| volume.id().day == day)];
-            let held = || held.into_iter().flatten();
-            let from = match after {
-                Some(after) => after,
-                None => held()
-                    .map(Volume::first_row)
-                    .collect::<rusqlite::Result<Vec<_>>>()?
-                    .into_iter()
-                    .flatten()
-                    .min()
-                    .map_or(last, |first| first - 1),
-            };
-            if from >= last {
-                return Ok(());
-            }
-            let to = last.min(from + ROWS_AT_ONCE);
-            let mut rows = Vec::new();
-            for volume in held() {
-                rows.extend(volume.rows(from, to)?);
-            }
-            drop((resting, file));
-            rows.sort_unstable_by_key(|row| row.number);
-            rows.into_iter().try_for_each(&mut *each)?;
-            after = Some(to);
-        }
-    }
-
-    fn read_closed(
-        &self,
-        day: Day,
-        last: i64,
-        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
-        let volumes: Vec<_> = VolumeId::all(&self.shelf.folder)?.into_iter().filter(|id| id.day == day).collect();
-        self.shelf.read(day, &volumes, &mut Names::default(), |row| if row.number <= last { each(row) } else { Ok(()) })
     }
 
     /// Writes an empty row after a failure, so that a ledger that works again says so before somebody sends.
@@ -451,6 +375,3 @@ impl Journal {
         self.wanted.notify_all();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -28,10 +28,9 @@ mod reserve;
 mod slot;
 mod volume;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -51,7 +50,7 @@ pub use self::volume::ReadError;
 
 use self::disk::Disk;
 use self::lock::FolderLock;
-use self::operate::Unanswered;
+use self::operate::{Unanswered, Unknown};
 use self::parts::{PartOf, Parts};
 use self::record::Taken;
 use self::reserve::Spreads;
@@ -92,13 +91,14 @@ pub struct Ledger {
     parts: Parts,
     journal: Arc<Journal>,
     names: Mutex<Names>,
-    unknown: Mutex<HashMap<u64, Unanswered>>,
+    unknown: Mutex<Unknown>,
     /// Days before its own on which a message can have been submitted for a day, and one more.
     reach: u16,
     reserved: AtomicU64,
     /// The first day that may still be sent for; days before it are forgotten.
     floor: AtomicU16,
-    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    closing: AtomicBool,
     _lock: FolderLock,
 }
 
@@ -160,7 +160,8 @@ impl Ledger {
             reach: recovery::reach(switches),
             reserved: AtomicU64::new(0),
             floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
-            writer: Mutex::new(None),
+            threads: Mutex::default(),
+            closing: AtomicBool::new(false),
             _lock: lock,
         });
         ledger.turn_day(LocalTime::of(tick.wall).day);
@@ -172,15 +173,15 @@ impl Ledger {
         let journal = Arc::clone(&self.journal);
         let writer =
             std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
-        *self.writer.lock() = Some(writer);
         let ledger = Arc::downgrade(self);
-        std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
-            while let Some(ledger) = ledger.upgrade() {
+        let keeper = std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
+            while let Some(ledger) = ledger.upgrade().filter(|ledger| !ledger.closing.load(Ordering::SeqCst)) {
                 ledger.keep();
                 drop(ledger);
-                std::thread::sleep(std::time::Duration::from_secs(1));
+                std::thread::park_timeout(std::time::Duration::from_secs(1));
             }
         })?;
+        *self.threads.lock() = vec![writer, keeper];
         Ok(())
     }
 
@@ -269,7 +270,7 @@ impl Ledger {
         record::write_settled(reservation.id, settled, &mut batch.records);
         if settled == Settled::Unknown {
             let (taken, part, since) = (reservation.taken, reservation.part, self.ticker.tick().wall);
-            self.unknown.lock().insert(reservation.id, Unanswered { taken, part, since, released: false });
+            self.unknown.lock().insert(reservation.id, Unanswered::new(taken, part, since));
         }
     }
 
@@ -279,8 +280,8 @@ impl Ledger {
         if !accepted || !reservation.is_durable() {
             return;
         }
-        let known = self.unknown.lock().remove(&reservation.id);
-        let released = known.map_or(reservation.taken.terms.unknown_releases, |one| one.released);
+        let known = self.unknown.lock().remove(reservation.id);
+        let released = known.map_or(reservation.taken.terms.unknown_releases, |one| one.is_released());
         if released {
             // It was given back, by the timer or by an operator, and was sent after all.
             if let Some(part) = reservation.part
@@ -291,6 +292,7 @@ impl Ledger {
             let book = self.turn_day(reservation.taken.day);
             reserve::take_again(&book, &reservation.taken, |key| book.restore(&[key]));
             reservation.taken.write_again(&mut batch.records);
+            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records); // for whoever looks it up
         } else if known.is_some() {
             record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
         }
@@ -333,7 +335,7 @@ impl Ledger {
 
     /// Messages whose outcome is unknown.
     pub fn unknown(&self) -> usize {
-        self.unknown.lock().values().filter(|one| !one.released).count()
+        self.unknown.lock().len()
     }
 
     /// Messages reserved and not settled.
@@ -351,11 +353,13 @@ impl Ledger {
         self.journal.is_trusted()
     }
 
-    /// Writes what is pending and stops the writer thread.
+    /// Writes what is pending and stops the ledger's threads.
     pub fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
         self.journal.close();
-        if let Some(writer) = self.writer.lock().take() {
-            let _ = writer.join(); // it ends by itself once it has written what was left
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            thread.thread().unpark();
+            let _ = thread.join(); // the writer ends once it has written what was left
         }
     }
 
@@ -411,6 +415,7 @@ impl Ledger {
         if believed && before.iter().any(|(day, _)| *day < oldest) {
             self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
+            self.unknown.lock().forget_before(oldest);
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);

@@ -53,6 +53,15 @@ impl Names {
         self.by_name.iter().map(|(name, id)| (*id, name.as_str()))
     }
 
+    /// All names, each in the place of its number.
+    pub fn by_number(&self) -> Vec<String> {
+        let mut names = vec![String::new(); usize::from(self.next) + 1];
+        for (id, name) in self.iter() {
+            name.clone_into(&mut names[usize::from(id)]);
+        }
+        names
+    }
+
     /// The name of a number.
     pub fn name(&self, id: u16) -> Option<&str> {
         self.iter().find(|(own, _)| *own == id).map(|(_, name)| name)

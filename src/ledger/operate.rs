@@ -1,11 +1,11 @@
 //! What operators ask of the ledger: look-ups, releases, checks, copies. All of it reads the journal, beside
 //! the path of the messages; everything but [`Ledger::release`] takes its time on the calling thread.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
 
-use super::names::Names;
 use super::parts::PartOf;
 use super::record::{self, Record, Settled, Taken, read_row};
 use super::volume::{ReadError, VolumeId};
@@ -19,7 +19,62 @@ pub(super) struct Unanswered {
     /// When it was found that nobody answers; after a restart, when it was submitted.
     pub(super) since: Moment,
     /// An operator has released it; it is kept in case it was sent after all.
-    pub(super) released: bool,
+    released: bool,
+}
+
+/// The messages whose outcome is unknown, by id, until their day is over.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    all: HashMap<u64, Unanswered, foldhash::fast::RandomState>,
+    released: usize,
+}
+
+impl Unanswered {
+    pub(super) const fn new(taken: Taken, part: Option<PartOf>, since: Moment) -> Self {
+        Self { taken, part, since, released: false }
+    }
+
+    /// Whether an operator has released it.
+    pub(super) const fn is_released(&self) -> bool {
+        self.released
+    }
+}
+
+impl Unknown {
+    pub(super) fn insert(&mut self, id: u64, one: Unanswered) {
+        self.all.insert(id, one);
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Option<Unanswered> {
+        let one = self.all.remove(&id)?;
+        self.released -= usize::from(one.released);
+        Some(one)
+    }
+
+    /// How many there are, without those that were released.
+    pub(super) fn len(&self) -> usize {
+        self.all.len() - self.released
+    }
+
+    /// Forgets those of days before one: nothing of them counts any more.
+    pub(super) fn forget_before(&mut self, day: Day) {
+        self.all.retain(|_, one| one.taken.day >= day);
+        self.released = self.all.values().filter(|one| one.released).count();
+    }
+
+    fn listed(&self) -> Vec<(u64, Unanswered)> {
+        self.all.iter().filter(|(_, one)| !one.released).map(|(id, one)| (*id, *one)).collect()
+    }
+
+    fn release(&mut self, id: u64) -> Result<Unanswered, ReleaseError> {
+        let one = self.all.get_mut(&id).filter(|one| !one.released).ok_or(ReleaseError::NotUnknown)?;
+        if one.part.is_some() {
+            return Err(ReleaseError::Part);
+        }
+        one.released = true;
+        self.released += 1;
+        Ok(*one)
+    }
 }
 
 /// One message as the ledger has it.
@@ -60,8 +115,11 @@ pub enum ReleaseError {
     /// There is no such message, or its outcome is known.
     #[error("no message of unknown outcome has this id")]
     NotUnknown,
-    /// It is released in memory; after a restart it would be unknown again.
-    #[error("the release could not be written to the journal; it holds until the gateway ends")]
+    /// A part of a longer message: its other parts hold the slot as well.
+    #[error("a part of a longer message cannot be released by itself")]
+    Part,
+    /// It is released, and the next commit that works writes it down. If the gateway ends before, it is unknown again.
+    #[error("the message is released, but the journal cannot be written at present")]
     NotDurable,
 }
 
@@ -98,7 +156,7 @@ pub struct Stats {
 impl Ledger {
     /// Every message to a subscriber whose slot belongs to a day, in the order in which they were reserved.
     pub fn lookup(&self, recipient: Msisdn, day: Day) -> Result<Vec<Entry>, ReadError> {
-        let (names, last) = (self.journal.names(), self.journal.last_row());
+        let (names, last) = (self.journal.names().by_number(), self.journal.last_row());
         let mut found: Vec<Entry> = Vec::new();
         for submitted in self.days_on_disk()? {
             let reach = day.number().saturating_sub(self.reach)..=day.number();
@@ -145,11 +203,10 @@ impl Ledger {
 
     /// Messages whose outcome is unknown, the oldest first.
     pub fn unknown_outcomes(&self) -> Vec<Entry> {
-        let names = self.journal.names();
-        let unknown = self.unknown.lock();
-        let mut entries: Vec<_> = unknown
+        let names = self.journal.names().by_number();
+        let all = self.unknown.lock().listed();
+        let mut entries: Vec<_> = all
             .iter()
-            .filter(|(_, one)| !one.released)
             .map(|(id, one)| Entry { state: EntryState::Unknown, ..entry(&names, *id, one.since, &one.taken, None) })
             .collect();
         entries.sort_unstable_by_key(|entry| entry.id);
@@ -159,17 +216,12 @@ impl Ledger {
     /// Frees what a message of unknown outcome has taken. On disk when it returns `Ok`; whoever calls this records
     /// who did it and why (P9). If the SMSC says later that it took the message, the slot is taken again.
     pub async fn release(&self, id: u64) -> Result<Entry, ReleaseError> {
-        let one = {
-            let mut unknown = self.unknown.lock();
-            let one = unknown.get_mut(&id).filter(|one| !one.released).ok_or(ReleaseError::NotUnknown)?;
-            one.released = true;
-            *one
-        };
-        self.give_back_taken(&one.taken, one.part);
+        let one = self.unknown.lock().release(id)?;
+        self.give_back_taken(&one.taken, None);
         let mut batch = Batch::default();
         record::write_settled(id, Settled::Rejected(0), &mut batch.records);
         let durable = self.note_durably(&mut batch).await;
-        let entry = entry(&self.journal.names(), id, one.since, &one.taken, None);
+        let entry = entry(&self.journal.names().by_number(), id, one.since, &one.taken, None);
         durable.map_err(|NotDurable| ReleaseError::NotDurable)?;
         Ok(Entry { state: EntryState::Free(0), ..entry })
     }
@@ -199,7 +251,10 @@ impl Ledger {
                 }
                 Ok(())
             });
-            verified.problems.extend(read.err().map(|error| error.to_string()));
+            if let Err(error) = read {
+                verified.problems.push(error.to_string());
+                before = None; // what follows is not missing for all we know
+            }
         }
         Ok(verified)
     }
@@ -233,6 +288,12 @@ impl Ledger {
     /// copy is a ledger: a gateway that is started on it knows what this one knew. Tells how many rows it has.
     pub fn backup(&self, to: &Path) -> Result<u64, ReadError> {
         std::fs::create_dir(to)?;
+        self.copy(to).inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(to); // half a copy is none, and the folder is ours
+        })
+    }
+
+    fn copy(&self, to: &Path) -> Result<u64, ReadError> {
         let (names, last) = (self.journal.names(), self.journal.last_row());
         let there = self.journal.shelf().at(to);
         let mut copied = 0;
@@ -270,8 +331,9 @@ impl Ledger {
     }
 }
 
-fn entry(names: &Names, id: u64, at: Moment, taken: &Taken, part: Option<(u8, u8)>) -> Entry {
-    let account = names.name(taken.account).and_then(|name| name.strip_prefix("account:")).unwrap_or_default();
+fn entry(names: &[String], id: u64, at: Moment, taken: &Taken, part: Option<(u8, u8)>) -> Entry {
+    let name = names.get(usize::from(taken.account));
+    let account = name.and_then(|name| name.strip_prefix("account:")).unwrap_or_default();
     let (recipient, day, account) = (taken.recipient, taken.day, account.to_owned());
     Entry { id, recipient, day, at, account, state: EntryState::Reserved, part }
 }

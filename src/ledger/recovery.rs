@@ -11,7 +11,7 @@ use crate::policy::switches::{Switches, UnknownOutcome};
 use super::book::{Book, Gathering};
 use super::journal::Journal;
 use super::names::Names;
-use super::operate::Unanswered;
+use super::operate::{Unanswered, Unknown};
 use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
 use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
@@ -57,7 +57,7 @@ pub(super) struct Replay<'a> {
     newest: Option<Moment>,
     pub(super) spreads: Spreads,
     pub(super) parts: Parts,
-    pub(super) unknown: HashMap<u64, Unanswered>,
+    pub(super) unknown: Unknown,
     pub(super) names: Names,
     pub(super) next_id: u64,
     /// Number of the last row read; 0 before the first.
@@ -101,7 +101,7 @@ pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> R
         newest: first.newest,
         spreads: Spreads::default(),
         parts: Parts::default(),
-        unknown: HashMap::new(),
+        unknown: Unknown::default(),
         names: first.names,
         next_id: first.next_id,
         last_row: first.last_row,
@@ -243,7 +243,7 @@ impl Replay<'_> {
         {
             self.settled_part(id, part, taken, settled);
         } else if settled != Settled::Unknown
-            && let Some(one) = self.unknown.remove(&id)
+            && let Some(one) = self.unknown.remove(id)
             && let (Settled::Rejected(_), Some(part)) = (settled, one.part)
         {
             self.settled_part(id, part, one.taken, settled); // released by an operator
@@ -253,7 +253,9 @@ impl Replay<'_> {
     fn unanswered(&mut self, id: u64, taken: Taken, part: Option<PartOf>) {
         let age_ms = self.tick.steady_ms - taken.spread_at_ms;
         let since = Moment::from_ms(self.tick.wall.ms() - age_ms);
-        self.unknown.insert(id, Unanswered { taken, part, since, released: false });
+        if taken.day >= self.today {
+            self.unknown.insert(id, Unanswered::new(taken, part, since));
+        }
     }
 
     fn settled_part(&mut self, id: u64, part: PartOf, taken: Taken, settled: Settled) {

@@ -271,6 +271,16 @@ impl Volume {
         rows.map(|row| row?).collect()
     }
 
+    /// Its last row.
+    pub(super) fn last_row(&self) -> rusqlite::Result<Option<i64>> {
+        self.connection.query_row("SELECT max(row) FROM batch", [], |row| row.get(0))
+    }
+
+    /// Where its write-ahead log lies.
+    pub(super) fn log_file(&self) -> PathBuf {
+        self.log.clone()
+    }
+
     /// Its first row.
     pub(super) fn first_row(&self) -> rusqlite::Result<Option<i64>> {
         self.connection.query_row("SELECT min(row) FROM batch", [], |row| row.get(0))

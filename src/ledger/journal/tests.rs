@@ -1,4 +1,7 @@
+//! Volumes that take turns, and what reads them.
+
 use super::super::disk::RealDisk;
+use super::super::volume::ReadError;
 use super::*;
 use crate::domain::{Clock, Moment};
 
@@ -17,6 +20,11 @@ fn shelf(folder: &std::path::Path) -> Shelf {
     Shelf { folder, durability: Durability::Process, disk, log_size_max: 16 * 1024 }
 }
 
+fn opened(folder: &tempfile::TempDir, ticker: Ticker, names: &Names) -> Arc<Journal> {
+    let day = LocalTime::of(ticker.tick().wall).day;
+    Journal::open(shelf(folder.path()), ticker, day, names, 1, 1, Arc::new(Unwatched)).expect("opened")
+}
+
 /// A folder in which forty rows were written while the volumes took turns.
 fn written() -> (tempfile::TempDir, Day) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -24,9 +32,7 @@ fn written() -> (tempfile::TempDir, Day) {
     let mut names = Names::default();
     names.account("first");
     let ticker = Ticker::new(Clock::starting_at(noon));
-    let journal =
-        Journal::open(shelf(folder.path()), ticker, LocalTime::of(noon).day, &names, 1, 1, Arc::new(Unwatched))
-            .expect("opened");
+    let journal = opened(&folder, ticker, &names);
     for row in 1..=40 {
         journal.append(&mut vec![row; 2000], 1);
         journal.commit_pending(None);
@@ -65,6 +71,41 @@ fn volumes_take_turns_and_are_read_in_the_order_of_the_commits() {
     let expected: Vec<_> = (1..=40).map(|row| (i64::from(row), u64::from(row), row)).collect();
     assert_eq!(rows, expected);
     assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn what_is_held_open_is_read_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let evening = Moment::parse("2026-11-24T23:55:00+08:00").expect("valid");
+    let now = Arc::new(std::sync::atomic::AtomicI64::new(evening.ms()));
+    let ticker = Ticker::new(Clock::Manual(Arc::clone(&now)));
+    let names = Names::default();
+    let journal = opened(&folder, ticker, &names);
+    let commit = |rows: std::ops::RangeInclusive<u8>| {
+        for row in rows {
+            journal.append(&mut vec![row; 2000], 1);
+            journal.commit_pending(None);
+            let now = Moment::from_ms(now.load(Ordering::SeqCst));
+            journal.keep(LocalTime::of(now)).expect("kept");
+        }
+    };
+    let read = |day| {
+        let mut rows = Vec::new();
+        journal.read(day, journal.last_row(), &mut |row| {
+            rows.push(row.number);
+            Ok(())
+        })?;
+        Ok::<_, ReadError>(rows)
+    };
+    let today = LocalTime::of(evening).day;
+    commit(1..=20); // the volumes have taken turns, and tomorrow's lies ready
+    assert_eq!(read(today).expect("read"), (1..=20).collect::<Vec<_>>());
+    assert_eq!(read(today.next()).expect("read, though it is held"), Vec::<i64>::new());
+    now.fetch_add(600_000, Ordering::SeqCst);
+    commit(21..=21);
+    journal.keep(LocalTime::of(Moment::from_ms(now.load(Ordering::SeqCst)))).expect("kept");
+    assert_eq!(read(today).expect("read"), (1..=20).collect::<Vec<_>>(), "of a day that is over");
+    assert_eq!(read(today.next()).expect("read"), [21]);
 }
 
 fn read_only(folder: &std::path::Path, volume: VolumeId) -> usize {

@@ -1,0 +1,75 @@
+//! What the keeper does once a second, beside the path of the messages.
+
+use crate::domain::LocalTime;
+
+use super::super::volume::VolumeId;
+use super::{Durability, Journal};
+
+impl Journal {
+    /// Once a second, away from the path of the messages: folds what is no longer written, lets the
+    /// volumes take turns when the log has grown, and lays out tomorrow's before midnight.
+    /// What fails here is tried again; a log only grows meanwhile.
+    pub(in crate::ledger) fn keep(&self, now: LocalTime) -> rusqlite::Result<()> {
+        self.lay_out_tomorrow(now)?;
+        self.take_turns()?;
+        let retired = std::mem::take(&mut *self.retired.lock());
+        retired.into_iter().try_for_each(|volume| volume.fold()) // what fails is folded when it is read or closed
+    }
+
+    fn lay_out_tomorrow(&self, now: LocalTime) -> rusqlite::Result<()> {
+        let day = now.day.next();
+        if now.second <= 86_400 - 600 {
+            return Ok(());
+        }
+        let names = self.names();
+        let mut tomorrow = self.tomorrow.lock();
+        let there = tomorrow.volume.as_ref().is_some_and(|volume| volume.id().day == day);
+        if !there && tomorrow.written < day {
+            tomorrow.volume = Some(self.shelf.open(VolumeId::first(day), &names)?);
+        }
+        Ok(())
+    }
+
+    fn take_turns(&self) -> rusqlite::Result<()> {
+        let mut resting = self.resting.lock();
+        let (id, names, full) = {
+            let file = self.file.lock();
+            (file.volume.id().other(), file.names.clone(), file.volume.log_size() >= self.shelf.log_size_max)
+        };
+        if resting.as_ref().is_some_and(|volume| volume.id() != id) {
+            self.retired.lock().extend(resting.take()); // of a day that is over
+        }
+        if !full {
+            return Ok(());
+        }
+        let next = match &mut *resting {
+            Some(next) => next,
+            none => none.insert(self.shelf.open(id, &names)?),
+        };
+        if !next.knows(&names) {
+            next.write_names(&names)?;
+        }
+        self.sync_log(&self.file.lock().volume.log_file())?; // most of it, so that the second time takes no time
+        let mut file = self.file.lock();
+        if file.volume.id() != id.other() {
+            return Ok(()); // midnight has come between
+        }
+        self.sync_log(&file.volume.log_file())?;
+        std::mem::swap(&mut file.volume, next);
+        drop(file);
+        next.fold()
+    }
+
+    /// Before rows go to another volume, those of this one are on the disk: after a loss of power the end of the
+    /// journal may be missing (`process`), and nothing before it.
+    pub(super) fn sync_log(&self, log: &std::path::Path) -> rusqlite::Result<()> {
+        if self.shelf.durability == Durability::Power {
+            return Ok(()); // every commit was synced
+        }
+        let synced = std::fs::File::open(log).and_then(|log| log.sync_data());
+        synced.map_err(|error| {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+            rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+        })
+    }
+}

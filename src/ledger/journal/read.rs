@@ -1,0 +1,69 @@
+//! Reading the journal while it is written.
+
+use crate::domain::Day;
+
+use super::super::names::Names;
+use super::super::volume::{ReadError, Row, Volume, VolumeId};
+use super::Journal;
+
+/// Rows that are read at once while commits go on; a commit waits for no more than these.
+const ROWS_AT_ONCE: i64 = 32;
+
+impl Journal {
+    /// Reads a day up to a row, in the order of the commits, while commits go on: a few rows at a time are read
+    /// through the connection that writes, for no other can.
+    pub(in crate::ledger) fn read(
+        &self,
+        day: Day,
+        last: i64,
+        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut after = None;
+        while let Some(rows) = self.read_some(day, after, last)? {
+            after = rows.last().map(|row| row.number).or(after.map(|after| after + ROWS_AT_ONCE));
+            rows.into_iter().try_for_each(&mut *each)?;
+        }
+        // Volumes that nothing holds: those of days that are over, and what had no turn in this life.
+        let held = self.held(day);
+        let volumes = VolumeId::all(&self.shelf.folder)?;
+        let closed: Vec<_> = volumes.into_iter().filter(|id| id.day == day && !held.contains(id)).collect();
+        self.shelf.read(day, &closed, &mut Names::default(), |row| {
+            let new = row.number <= last && after.is_none_or(|after| row.number > after);
+            if new { each(row) } else { Ok(()) }
+        })
+    }
+
+    /// The day's next rows in volumes that are open; `None` when there are no more.
+    fn read_some(&self, day: Day, after: Option<i64>, last: i64) -> Result<Option<Vec<Row>>, ReadError> {
+        let resting = self.resting.lock();
+        let file = self.file.lock();
+        let tomorrow = self.tomorrow.lock();
+        let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
+        let held: Vec<_> = held.into_iter().flatten().filter(|volume| volume.id().day == day).collect();
+        let from = match after {
+            Some(after) => after,
+            None => {
+                let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
+                first.into_iter().flatten().min().map_or(last, |first| first - 1)
+            }
+        };
+        if from >= last || held.is_empty() {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for volume in held {
+            rows.extend(volume.rows(from, last.min(from + ROWS_AT_ONCE))?);
+        }
+        rows.sort_unstable_by_key(|row| row.number);
+        Ok(Some(rows))
+    }
+
+    /// The day's volumes that are open.
+    fn held(&self, day: Day) -> Vec<VolumeId> {
+        let resting = self.resting.lock();
+        let file = self.file.lock();
+        let tomorrow = self.tomorrow.lock();
+        let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
+        held.into_iter().flatten().map(Volume::id).filter(|id| id.day == day).collect()
+    }
+}
