@@ -13,7 +13,7 @@ use smsluice::sim::submit::SubmitSpec;
 use smsluice::smpp::bind::BindType;
 use tokio::task::JoinSet;
 
-use crate::stand::{GOOD, Setup, Stand, good, hefei, subscriber};
+use crate::stand::{GOOD, Setup, Stand, good, hefei, subscriber, until};
 
 /// What an account's senders submit, one operation an account, so that its refusals are that operation's.
 #[derive(Clone, Copy, Debug)]
@@ -106,16 +106,6 @@ fn sum(samples: &BTreeMap<String, u64>, needles: &[&str]) -> u64 {
     samples.iter().filter(|(labels, _)| needles.iter().all(|one| labels.contains(one))).map(|(_, value)| value).sum()
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..1500 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn received_is_forwarded_and_refused_for_every_account_and_operation() {
     let change = |plan: &mut smsluice::app::Plan| plan.proxy.response_timeout = Duration::from_secs(60);
@@ -152,8 +142,12 @@ async fn received_is_forwarded_and_refused_for_every_account_and_operation() {
         assert!(back > 0, "{account} was refused something");
     }
     let to_smsc = sum(&samples(&stand, "smsluice_pdus_total"), &["leg=\"smsc\"", "direction=\"sent\"", "submit_sm\""]);
-    let arrived = stand.smsc.entries().into_iter();
-    let arrived = arrived.filter(|one| one.direction == Direction::In && one.octets[4..8] == [0, 0, 0, 4]).count();
+    let arrived = || {
+        let entries = stand.smsc.entries().into_iter();
+        entries.filter(|one| one.direction == Direction::In && one.octets[4..8] == [0, 0, 0, 4]).count()
+    };
+    until("the SMSC has read everything", || arrived() as u64 >= to_smsc).await;
+    let arrived = arrived();
     assert_eq!(sum(&forwarded, &["verb=\"submit_sm\""]), arrived as u64, "what the SMSC read");
     assert_eq!(to_smsc, arrived as u64);
     for invariant in Invariant::ALL {

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use smsluice::sim::submit::SubmitSpec;
 
-use crate::stand::{Setup, Stand, good, hefei, verdict};
+use crate::stand::{Setup, Stand, good, hefei, until, verdict};
 
 /// Writes octets on a fresh connection and reads until the gateway closes it.
 async fn poke(stand: &Stand, octets: &[u8]) -> Vec<u8> {
@@ -15,7 +15,7 @@ async fn poke(stand: &Stand, octets: &[u8]) -> Vec<u8> {
     stream.write_all(octets).await.expect("written");
     stream.shutdown().await.expect("half closed");
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
     read.expect("closed in time").ok();
     answer
 }
@@ -100,19 +100,20 @@ async fn a_sender_that_vanishes_inside_a_pdu_leaves_nothing_upstream() {
 #[tokio::test]
 async fn a_slow_pdu_is_bounded_from_its_first_octet() {
     let stand = Stand::new(Setup {
-        change: |plan| plan.proxy.session_init_timeout = Duration::from_millis(300),
+        change: |plan| plan.proxy.session_init_timeout = Duration::from_secs(5),
         ..Setup::default()
     })
     .await;
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&[0, 0]).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await; // the gateway has read it, or reads it with the next
     esme.send_raw(&[0]).await.expect("sent");
-    stand.advance(Duration::from_millis(400));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stand.advance(Duration::from_secs(6));
     assert!(esme.next_pdu().await.is_err(), "closed");
     let mut silent = TcpStream::connect(stand.gateway.smpp).await.expect("connected");
     let mut octets = [0; 1];
-    let read = tokio::time::timeout(Duration::from_secs(2), silent.read(&mut octets)).await;
+    let read = tokio::time::timeout(Duration::from_secs(30), silent.read(&mut octets)).await;
     assert_eq!(read.expect("closed in time").ok(), Some(0), "a connection that never binds");
 }
 
@@ -139,7 +140,7 @@ async fn an_smsc_that_answers_twice_is_heard_once() {
     }
     esme.set_patience(Duration::from_millis(200));
     assert!(esme.next_pdu().await.is_err(), "no second answer comes through");
-    assert!(stand.metric(r#"smsluice_anomalies_total{kind="unknown_answer"}"#) >= 50);
+    until("all are heard", || stand.metric(r#"smsluice_anomalies_total{kind="unknown_answer"}"#) >= 50).await;
 }
 
 #[tokio::test]
@@ -152,8 +153,7 @@ async fn a_number_in_flight_is_not_used_twice() {
     let pdu = esme.next_pdu().await.expect("the second is refused");
     assert_eq!(pdu.len(), 16);
     assert_ne!(pdu[8..12], [0, 0, 0, 0]);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stand.smsc.stats().submissions(), 1);
+    until("the first is there", || stand.smsc.stats().submissions() == 1).await;
     stand.assert_conserved();
 }
 
@@ -265,7 +265,7 @@ async fn a_nack_of_another_request_frees_no_slot() {
     esme.send_raw(&good(&hefei(1)).submit_sm(7)).await.expect("sent");
     let nack = esme.next_pdu().await.expect("the nack passes");
     assert_eq!(nack[4..8], [0x80, 0, 0, 0]);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until("the late acceptance", || gateway.gateway().ledger().unknown() == 0).await;
     let again = esme.request(8, &good(&hefei(1)).submit_sm(8)).await.expect("answered");
     assert_eq!(again.status, 0x45, "a duplicate: the SMSC may have taken it");
     assert_eq!(gateway.gateway().ledger().unknown(), 0, "the late acceptance made it known");

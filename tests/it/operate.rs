@@ -6,7 +6,7 @@ use smsluice::domain::{Day, Msisdn};
 use smsluice::ledger::operate::{EntryState, ReleaseError};
 use smsluice::sim::smsc::Latency;
 
-use crate::stand::{Setup, Stand, good, hefei, verdict};
+use crate::stand::{Setup, Stand, good, hefei, until, verdict};
 
 fn today() -> Day {
     Day::parse("2026-11-24").expect("valid")
@@ -22,17 +22,6 @@ fn states(stand: &Stand, n: u64) -> Vec<EntryState> {
         assert_eq!((entry.account.as_str(), entry.day), ("hefei", today()));
     }
     entries.iter().map(|entry| entry.state).collect()
-}
-
-/// Waits until something is so.
-async fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}: not within ten seconds");
 }
 
 #[tokio::test]
@@ -55,13 +44,13 @@ async fn a_lookup_tells_what_became_of_every_message_to_a_subscriber() {
 
 /// A stand on which one message of hefei(1) has an unknown outcome, and the SMSC answers it after `late`.
 async fn unanswered(late: Duration) -> (Stand, smsluice::sim::esme::Esme) {
-    let change = |plan: &mut smsluice::app::Plan| plan.proxy.response_timeout = Duration::from_millis(300);
+    let change = |plan: &mut smsluice::app::Plan| plan.proxy.response_timeout = Duration::from_secs(10);
     let stand = Stand::new(Setup { change, ..Setup::default() }).await;
     stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(late));
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
     until("under way", || stand.smsc.stats().received.contains_key("submit_sm")).await;
-    stand.advance(Duration::from_millis(500));
+    stand.advance(Duration::from_secs(11));
     esme.next_pdu().await.expect("an answer in the SMSC's stead");
     assert_eq!(stand.gateway.gateway().ledger().unknown(), 1);
     stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::ZERO));
@@ -89,7 +78,7 @@ async fn an_unknown_outcome_is_listed_and_released_for_good() {
 
 #[tokio::test]
 async fn a_late_acceptance_takes_again_what_an_operator_released() {
-    let (stand, mut esme) = unanswered(Duration::from_millis(2500)).await;
+    let (stand, mut esme) = unanswered(Duration::from_secs(5)).await;
     let id = stand.gateway.gateway().ledger().unknown_outcomes()[0].id;
     stand.gateway.gateway().ledger().release(id).await.expect("released");
     until("the late acceptance", || stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#) == 1).await;

@@ -216,7 +216,7 @@ async fn late_answers_to_parts_count_once() {
     .await;
     let stand = Stand::new(Setup {
         policy: format!("{GROUP}[dedup]\nlimit = 2\nunknown_outcome = \"release\"\n[quota]\nusers = 1\n"),
-        change: |plan| plan.proxy.response_timeout = Duration::from_millis(300),
+        change: |plan| plan.proxy.response_timeout = Duration::from_secs(10),
         smsc: Some(script.address),
         ..Setup::default()
     })
@@ -227,7 +227,7 @@ async fn late_answers_to_parts_count_once() {
         esme.send_raw(&third(&to, 7, index).submit_sm(sequence)).await.expect("sent");
     }
     script.until(4, 2).await;
-    stand.advance(Duration::from_millis(500));
+    stand.advance(Duration::from_secs(11));
     for _ in 0..2 {
         esme.next_pdu().await.expect("an answer in the SMSC's stead");
     }

@@ -7,7 +7,7 @@ use smsluice::sim::journal::Direction;
 use smsluice::sim::pdu::DeliverSpec;
 use smsluice::smpp::bind::BindType;
 
-use crate::stand::{Setup, Stand, good, hefei, verdict};
+use crate::stand::{Setup, Stand, good, hefei, until, verdict};
 
 #[tokio::test]
 async fn all_bind_types_and_versions_pass_with_their_octets() {
@@ -18,12 +18,7 @@ async fn all_bind_types_and_versions_pass_with_their_octets() {
             esme.unbind().await.expect("unbound");
         }
     }
-    for _ in 0..100 {
-        if stand.gateway.gateway().bound() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("all are closed", || stand.gateway.gateway().bound() == 0).await;
     assert_eq!(stand.metric(r#"smsluice_session_closes_total{cause="unbind",side="esme"}"#), 9);
     let binds = stand.smsc.entries().into_iter().filter(|entry| entry.direction == Direction::In);
     let with_secret = binds.filter(|entry| entry.octets.windows(6).any(|octets| octets == b"secret")).count();
@@ -47,7 +42,7 @@ async fn unknown_accounts_wrong_networks_and_too_many_sessions_cannot_bind() {
     assert_eq!(refused(&stand, "slow").await, 0x0D);
     assert_eq!(stand.smsc.stats().binds, 1, "the SMSC sees nothing of refused binds");
     first.unbind().await.expect("unbound");
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if Esme::connect(stand.gateway.smpp, BindType::Transceiver, "slow", "secret", 0x34).await.is_ok() {
             return;
         }
@@ -115,12 +110,12 @@ async fn a_receiver_may_not_submit_and_a_second_bind_is_refused() {
 #[tokio::test]
 async fn a_stop_waits_for_answers_and_takes_leave() {
     let stand = Stand::new(Setup::default()).await;
-    stand.smsc.change(|behaviour| behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(300)));
+    stand.smsc.change(|behaviour| behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_secs(1)));
     let mut esme = stand.bind("hefei").await;
     let spec = good(&hefei(1));
     let octets = spec.submit_sm(9);
     esme.send_raw(&octets).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
     let Stand { gateway, smsc, .. } = stand;
     let stopping = tokio::spawn(gateway.stop());
     let mut commands = Vec::new();

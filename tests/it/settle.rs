@@ -6,7 +6,7 @@ use smsluice::app::{Plan, Running, StartError};
 use smsluice::domain::Clock;
 use smsluice::sim::smsc::Latency;
 
-use crate::stand::{Setup, Stand, good, hefei, moment, verdict};
+use crate::stand::{Setup, Stand, good, hefei, moment, until, verdict};
 
 #[tokio::test]
 async fn a_refusal_of_the_smsc_frees_the_slot_before_it_is_seen() {
@@ -41,30 +41,21 @@ async fn a_released_slot_is_free_after_a_restart_too() {
 
 #[tokio::test]
 async fn no_answer_counts_as_sent_and_is_told_once() {
-    let stand = Stand::new(Setup {
-        change: |plan| plan.proxy.response_timeout = Duration::from_millis(300),
-        ..Setup::default()
-    })
-    .await;
-    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_millis(900)));
+    let stand =
+        Stand::new(Setup { change: |plan| plan.proxy.response_timeout = Duration::from_secs(10), ..Setup::default() })
+            .await;
+    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_secs(3)));
     let mut esme = stand.bind("hefei").await;
-    esme.set_patience(Duration::from_secs(3));
     let sequence = 4711;
     esme.send_raw(&good(&hefei(1)).submit_sm(sequence)).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    stand.advance(Duration::from_millis(500)); // the response timer runs by the steady clock
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
+    stand.advance(Duration::from_secs(11)); // the response timer runs by the steady clock
     let pdu = esme.next_pdu().await.expect("an answer in the SMSC's stead");
     assert_eq!(&pdu[4..16], &[0x80, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0x12, 0x67]);
     assert_eq!(stand.gateway.gateway().ledger().unknown(), 1);
     // The late answer is absorbed and makes the outcome known.
-    for _ in 0..100 {
-        if stand.gateway.gateway().ledger().unknown() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the late answer", || stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#) == 1).await;
     assert_eq!(stand.gateway.gateway().ledger().unknown(), 0);
-    assert_eq!(stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#), 1);
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
 }
 
@@ -74,7 +65,7 @@ async fn a_lost_link_leaves_an_unknown_outcome_and_ends_the_session() {
     stand.smsc.change(|behaviour| behaviour.silent = 1.0);
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&good(&hefei(1)).submit_sm(5)).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
     stand.smsc.disconnect_all();
     assert!(esme.next_pdu().await.is_err(), "the sender's connection ends with the link");
     assert_eq!(stand.gateway.gateway().ledger().unknown(), 1);
@@ -131,12 +122,7 @@ async fn a_ledger_that_cannot_be_written_stops_submissions_only_and_comes_back_b
     assert!(!smsluice::admin::Health::of(stand.gateway.gateway()).ready);
     esme.enquire_link().await.expect("everything else flows");
     stand.disk.fails(false);
-    for _ in 0..60 {
-        if smsluice::admin::Health::of(stand.gateway.gateway()).ready {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("ready", || smsluice::admin::Health::of(stand.gateway.gateway()).ready).await;
     assert!(smsluice::admin::Health::of(stand.gateway.gateway()).ready, "without a person and without a message");
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "pass", "the refusals cost nothing");
     assert_eq!(stand.gateway.gateway().ledger().reserved(), 0);
@@ -148,16 +134,17 @@ async fn a_settlement_outlives_a_commit_that_failed() {
     let stand = Stand::open().await;
     stand.smsc.change(|behaviour| {
         behaviour.errors = vec![(0x0B, 1.0)];
-        behaviour.latency = Latency::fixed(Duration::from_millis(300));
+        behaviour.latency = Latency::fixed(Duration::from_secs(1));
     });
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
     stand.disk.fails(true);
     esme.next_pdu().await.expect("the SMSC's refusal");
-    tokio::time::sleep(Duration::from_millis(300)).await; // the release could not be written meanwhile
+    let trusted = || stand.gateway.gateway().ledger().is_trusted();
+    until("the release could not be written", || !trusted()).await;
     stand.disk.fails(false);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until("a ledger that is well", trusted).await;
     drop(esme);
     let stand = stand.restart().await;
     assert_eq!(stand.gateway.recovered.unknown, 0);
@@ -173,14 +160,9 @@ async fn answers_to_a_sender_that_has_gone_are_settled() {
     let mut esme = stand.bind("hefei").await;
     let octets: Vec<u8> = (0..60).flat_map(|n| good(&hefei(n)).submit_sm(n as u32 + 1)).collect();
     esme.send_raw(&octets).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until("the SMSC has all", || stand.smsc.stats().submissions() == 60).await;
     drop(esme);
-    for _ in 0..200 {
-        if stand.gateway.gateway().bound() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the session ends", || stand.gateway.gateway().bound() == 0).await;
     assert_eq!(stand.gateway.gateway().ledger().unknown(), 0);
     assert_eq!(stand.metric(r#"smsluice_messages_settled_total{account="hefei",outcome="accepted"}"#), 60);
 }
@@ -189,18 +171,17 @@ async fn answers_to_a_sender_that_has_gone_are_settled() {
 async fn a_late_acceptance_takes_again_what_was_released() {
     let stand = Stand::new(Setup {
         policy: "[dedup]\nunknown_outcome = \"release\"\n".to_owned(),
-        change: |plan| plan.proxy.response_timeout = Duration::from_millis(300),
+        change: |plan| plan.proxy.response_timeout = Duration::from_secs(10),
         ..Setup::default()
     })
     .await;
-    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_millis(900)));
+    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_secs(3)));
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    stand.advance(Duration::from_millis(500));
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
+    stand.advance(Duration::from_secs(11));
     esme.next_pdu().await.expect("an answer in the SMSC's stead");
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    assert_eq!(stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#), 1);
+    until("the late answer", || stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#) == 1).await;
     let stand = stand.restart().await;
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
@@ -209,11 +190,11 @@ async fn a_late_acceptance_takes_again_what_was_released() {
 #[tokio::test]
 async fn an_answer_after_midnight_settles_a_message_of_the_day_before() {
     let stand = Stand::with_policy("[hours]\nnight = []\n").await;
-    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_millis(300)));
+    stand.smsc.change(|behaviour| behaviour.latency = Latency::fixed(Duration::from_secs(1)));
     stand.at("2026-11-24T23:59:59");
     let mut esme = stand.bind("hefei").await;
     esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the SMSC has it", || stand.smsc.stats().submissions() == 1).await;
     stand.at("2026-11-25T00:00:00");
     esme.next_pdu().await.expect("answered");
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass", "a new day");

@@ -117,7 +117,7 @@ impl Stand {
     }
 
     pub(crate) async fn bind(&self, system_id: &str) -> Esme {
-        for _ in 0..200 {
+        for _ in 0..1000 {
             match Esme::connect(self.gateway.smpp, BindType::Transceiver, system_id, "secret", 0x34).await {
                 Ok(esme) => return esme,
                 // The place of a session that has just ended is given back a moment later.
@@ -130,7 +130,7 @@ impl Stand {
 
     /// Binds as soon as there is room.
     pub(crate) async fn bind_soon(&self, system_id: &str) -> Esme {
-        for _ in 0..200 {
+        for _ in 0..1000 {
             let bound = Esme::connect(self.gateway.smpp, BindType::Transceiver, system_id, "secret", 0x34).await;
             if let Ok(esme) = bound {
                 return esme;
@@ -231,6 +231,17 @@ pub(crate) fn write_small_config(folder: &Path, policy: &str) {
     std::fs::write(path, kept.join("\n") + "\n").expect("written");
 }
 
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within half a minute");
+}
+
 pub(crate) fn moment(text: &str) -> Moment {
     Moment::parse(text).unwrap_or_else(|| panic!("{text} is no time"))
 }
@@ -268,7 +279,7 @@ pub(crate) async fn verdict(stand: &Stand, esme: &mut Esme, account: &str, spec:
     if answer.status == 0 {
         return ("pass".to_owned(), answer);
     }
-    for _ in 0..50 {
+    for _ in 0..5000 {
         let moved =
             Reason::ALL.iter().zip(&before).find(|(reason, before)| stand.refused(account, **reason) > **before);
         if let Some((reason, _)) = moved {
