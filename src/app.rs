@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, LocalSocket, Parts};
 use crate::config::settings::AdminSettings;
-use crate::config::{self, Configuration, Setting};
+use crate::config::{self, Configuration, InForce, Reloader, Setting, Source, live};
 use crate::domain::{Clock, Ticker};
 use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;
-use crate::proxy::{Gateway, Listener, ProxySettings, Site};
+use crate::proxy::{Drained, Gateway, Listener, ProxySettings, Site};
 use crate::record::{Acts, Logs, Metrics};
 use crate::traffic::{Holds, HoldsError};
 
@@ -31,6 +31,10 @@ pub struct Plan {
     pub proxy: ProxySettings,
     /// The ledger.
     pub ledger: LedgerSettings,
+    /// Where a reload reads it again.
+    pub source: Source,
+    /// What a reload compares with.
+    pub in_force: InForce,
     /// The rules.
     pub rules: Ruleset,
     /// The clock.
@@ -62,6 +66,7 @@ pub struct Running {
     /// What the start found in the ledger.
     pub recovered: Recovered,
     gateway: Arc<Gateway>,
+    reloader: Arc<Reloader>,
     ledger: Arc<Ledger>,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
@@ -113,24 +118,16 @@ impl Plan {
     /// What a configuration says, as the parts want it.
     pub fn new(configuration: Configuration, clock: Clock) -> Self {
         let policy = config::switches_in_force(&configuration);
+        let in_force = InForce::at_start(&configuration);
         let settings = configuration.settings;
         let surface = SurfacePlan { settings: settings.admin.clone(), logs: Logs::detached(), policy };
         Self {
             surface,
+            source: configuration.source,
+            in_force,
             listen: settings.listen.smpp,
             admin: settings.admin.listen,
-            proxy: ProxySettings {
-                smsc: settings.smsc.address.iter().map(ToString::to_string).collect(),
-                connect_timeout: settings.smsc.connect_timeout,
-                response_timeout: settings.smsc.response_timeout,
-                session_init_timeout: settings.listen.session_init_timeout,
-                inactivity_timeout: settings.listen.inactivity_timeout,
-                backlog: settings.listen.backlog,
-                max_connections: settings.listen.max_connections as usize,
-                max_per_address: settings.listen.max_per_address as usize,
-                max_in_flight: settings.listen.max_in_flight as usize,
-                drain_timeout: Duration::from_secs(10),
-            },
+            proxy: live::proxy_settings(&settings),
             ledger: LedgerSettings::new(settings.ledger.path, settings.ledger.durability),
             rules: configuration.ruleset,
             clock,
@@ -159,6 +156,7 @@ impl Running {
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         let gateway = Gateway::new(site, Arc::clone(&ledger), holds, metrics, ticker);
 
+        let reloader = Reloader::new(Arc::clone(&gateway), plan.source, plan.in_force);
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let AdminSettings { tokens_file, hosts, socket_mode, .. } = settings;
         let parts = Parts { tokens_file, hosts, acts: acts(&folder)?, logs, policy };
@@ -178,6 +176,7 @@ impl Running {
             admin_socket: socket,
             recovered,
             gateway,
+            reloader,
             ledger,
             listener: tokio::spawn(listener.run(raised(&stop))),
             admin_task: tokio::spawn(admin.run(stop.subscribe())),
@@ -188,6 +187,21 @@ impl Running {
     /// The gateway at work.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
+    }
+
+    /// What reloads its configuration.
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
+    }
+
+    /// Refuses binds and lets every session take leave; those that have not by then are cut off.
+    pub async fn drain(&self, timeout: Duration) -> Drained {
+        self.gateway.drain(timeout).await
+    }
+
+    /// Takes binds again.
+    pub fn undrain(&self) {
+        self.gateway.undrain();
     }
 
     /// Stops gracefully: no new binds, what is in flight is waited for, the ledger is written.

@@ -46,7 +46,8 @@ impl Health {
         tell("ledger", ledger);
         tell("policy", policy);
         tell("submits", ledger.or(clock).or(policy));
-        tell("listeners", gateway.is_stopping().then_some("stopping"));
+        let leaving = if gateway.is_stopping() { "stopping" } else { "draining" };
+        tell("listeners", gateway.is_draining().then_some(leaving));
         Self { ready: components.values().all(|state| state.ok), components }
     }
 }

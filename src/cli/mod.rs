@@ -16,6 +16,8 @@ pub mod lists;
 pub mod load;
 pub mod log_level;
 mod peers;
+pub mod policy;
+pub mod replay;
 pub mod serve;
 pub mod sessions;
 pub mod shell;
@@ -44,6 +46,8 @@ enum Command {
     Serve(Box<serve::Args>),
     Check(Box<check::CheckArgs>),
     Explain(Box<explain::Args>),
+    Policy(Box<policy::Args>),
+    Replay(Box<replay::Args>),
     Demo(Box<demo::Args>),
     Smsc(Box<smsc::Args>),
     Load(Box<load::Args>),
@@ -80,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         Command::Smsc(args) => block_on(smsc::run(*args)),
         Command::Load(args) => block_on(load::run(*args)),

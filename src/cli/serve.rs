@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Plan, Running, StartError};
 use crate::config::settings::LogFormat;
+use crate::config::{Configuration, Reloader};
 use crate::domain::{Clock, Moment};
 use crate::ledger::OpenError;
 use crate::record::{Logs, process};
@@ -30,7 +32,8 @@ const TEMPORARY: u8 = 75;
 
 Exit codes: 0 stopped cleanly, 78 the configuration does not validate, 75 an address
 or the ledger is in use, 1 anything else. SIGTERM and SIGINT stop gracefully: no new
-binds, answers to what is in flight are waited for, both sides are unbound.")]
+binds, answers to what is in flight are waited for, both sides are unbound. SIGHUP reads
+the configuration again: whole, or not at all.")]
 pub struct Args {
     /// Folder with smsluice.toml, policy.toml, accounts.toml and the tables.
     #[arg(long, value_name = "DIR", default_value = "config")]
@@ -116,13 +119,23 @@ async fn serve(plan: Plan) -> ExitCode {
     }
     tracing::info!(event = "ready", smpp = %running.smpp, admin = %running.admin, version = env!("CARGO_PKG_VERSION"), "listening");
     let supervised = Supervised::ready(running.gateway());
+    let reloads = tokio::spawn(reload_on_hangup(Arc::clone(running.reloader())));
     stop_signal().await;
+    reloads.abort();
     Supervised::stopping();
     tracing::info!(event = "stop", "stopping: waiting for what is in flight");
     running.stop().await;
     drop(supervised);
     tracing::info!(event = "stopped", "stopped");
     ExitCode::SUCCESS
+}
+
+/// Reads the configuration again whenever SIGHUP comes. What comes of it is logged where it is done.
+async fn reload_on_hangup(reloader: Arc<Reloader>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let _ = reloader.reload("signal", "SIGHUP").await;
+    }
 }
 
 async fn stop_signal() {

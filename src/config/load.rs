@@ -11,6 +11,7 @@ use crate::policy::switches::Switches;
 
 use super::accounts::{self, Accounts, Context, Customers};
 use super::catalogue::{Key, POLICY, SETTINGS, Values};
+use super::digest::Digest;
 use super::document::Document;
 use super::environment::{self, Overrides};
 use super::layer::{Layer, Origin};
@@ -34,6 +35,46 @@ pub struct Configuration {
     pub origins: BTreeMap<String, Origin>,
     /// Rows of the overlay.
     pub overlay_rows: usize,
+    /// SHA-256 of all files and variables it was read from, hexadecimal.
+    pub sha256: String,
+    /// Reads it again.
+    pub source: Source,
+}
+
+impl Configuration {
+    /// The same with paths below its folder as seen from there, so that two folders can be compared.
+    #[must_use]
+    pub fn seen_from_its_folder(mut self) -> Self {
+        let Settings { ledger, admin, .. } = &mut self.settings;
+        let paths = [Some(&mut ledger.path), admin.tokens_file.as_mut(), admin.socket.as_mut()];
+        for path in paths.into_iter().flatten() {
+            if let Ok(below) = path.strip_prefix(&self.dir) {
+                *path = below.to_owned();
+            }
+        }
+        self
+    }
+}
+
+/// Where a configuration comes from; loads it again.
+#[derive(Clone)]
+pub struct Source {
+    dir: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// Loads it. `now` says which years the calendar must cover.
+    pub fn load(&self, now: Moment) -> Result<Configuration, Problems> {
+        load_with_env(&self.dir, &self.environment, now)
+    }
+}
+
+impl std::fmt::Debug for Source {
+    /// Variables can hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("dir", &self.dir).finish_non_exhaustive()
+    }
 }
 
 /// Loads a folder under the environment of this process. `now` says which years the calendar must cover.
@@ -49,7 +90,10 @@ pub fn load_with_env(
 ) -> Result<Configuration, Problems> {
     let mut problems = Vec::new();
     let mut overrides = Overrides::select(environment, &mut problems);
-    let mut loading = Loading { dir, now, problems, origins: BTreeMap::new() };
+    let mut loading = Loading { dir, now, problems, origins: BTreeMap::new(), digest: Digest::default() };
+    for (name, value) in environment {
+        loading.digest.read(&format!("${name}"), value);
+    }
     let settings = loading.settings(&mut overrides);
     loading.tokens(&settings);
     let switches = loading.switches(&mut overrides);
@@ -63,8 +107,9 @@ pub fn load_with_env(
     }
     let Accounts { list: accounts, by_system_id, units } = accounts;
     let ruleset = Ruleset { version: 1, switches, accounts, by_system_id, units, regions, calendar };
-    let (warnings, origins) = (problems.0, loading.origins);
-    Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows })
+    let (warnings, origins, sha256) = (problems.0, loading.origins, loading.digest.finish());
+    let source = Source { dir: dir.to_owned(), environment: environment.clone() };
+    Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows, sha256, source })
 }
 
 /// Loads `smsluice.toml` alone under the environment of this process: for whoever looks for a running gateway.
@@ -82,12 +127,13 @@ struct Loading<'a> {
     now: Moment,
     problems: Vec<Problem>,
     origins: BTreeMap<String, Origin>,
+    digest: Digest,
 }
 
 impl Loading<'_> {
     /// A file's name for people, and its text; what cannot be read is reported.
     fn text(&mut self, name: &str) -> (String, Option<String>) {
-        text(self.dir, name, &mut self.problems)
+        text(self.dir, name, &self.digest, &mut self.problems)
     }
 
     fn settings(&mut self, overrides: &mut Overrides) -> Settings {
@@ -167,19 +213,22 @@ impl Loading<'_> {
         let (file, text) = self.text("accounts.toml");
         let Some(text) = text else { return Accounts::default() };
         let mut document = Document::parse(&file, &text, &mut self.problems);
-        let customers = |name: &str, problems: &mut Vec<Problem>| customers(self.dir, name, problems);
+        let customers = |name: &str, problems: &mut Vec<Problem>| customers(self.dir, name, &self.digest, problems);
         let context = Context { switches, regions, customers: &customers };
         accounts::read(&mut document, &context, &mut self.problems)
     }
 }
 
 /// A file's name for people, and its text; what cannot be read is reported.
-fn text(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> (String, Option<String>) {
+fn text(dir: &Path, name: &str, digest: &Digest, problems: &mut Vec<Problem>) -> (String, Option<String>) {
     let path = dir.join(name);
     let file = path.display().to_string();
     let failed = match std::fs::read(&path).map(String::from_utf8) {
         // Spreadsheets begin their CSV files with a byte order mark.
-        Ok(Ok(text)) => return (file, Some(text.trim_start_matches('\u{FEFF}').to_owned())),
+        Ok(Ok(text)) => {
+            digest.read(name, &text);
+            return (file, Some(text.trim_start_matches('\u{FEFF}').to_owned()));
+        }
         Ok(Err(_)) => Problem::error(&file, "file", "is not UTF-8").hint("save it as UTF-8"),
         Err(error) => Problem::error(&file, "file", format!("cannot be read: {error}"))
             .hint("a configuration is a folder of smsluice.toml, policy.toml, accounts.toml and CSV tables"),
@@ -189,8 +238,8 @@ fn text(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> (String, Option<
 }
 
 /// A manager's customers; the numbers themselves never reach a message.
-fn customers(dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<Customers> {
-    let (file, text) = text(dir, name, problems);
+fn customers(dir: &Path, name: &str, digest: &Digest, problems: &mut Vec<Problem>) -> Option<Customers> {
+    let (file, text) = text(dir, name, digest, problems);
     let mut customers = Customers::default();
     let before = problems.len();
     let columns = Columns { required: &["number"], optional: &["name", "note"] };

@@ -155,11 +155,38 @@ impl Problems {
         self.0.iter().filter(|problem| problem.is_error()).count()
     }
 
-    /// The problems in the order in which one reads: by file and line, an error before a warning.
+    /// The problems in the order in which one reads: by file and line, an error before a warning. Whole numbers are
+    /// masked: a wrong line may hold a person's.
     pub(super) fn sort(&mut self) {
+        for problem in &mut self.0 {
+            problem.message = masked(&problem.message);
+            problem.hint = problem.hint.take().map(|hint| masked(&hint).into());
+            if let Some(excerpt) = &mut problem.excerpt {
+                excerpt.text = masked(&excerpt.text);
+            }
+        }
         self.0.sort_by(|a, b| (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity)));
         self.0.dedup();
     }
+}
+
+/// The text with stars in every run of eleven digits or more, all but its first three and last four; no shorter.
+fn masked(text: &str) -> String {
+    let (mut out, mut run) = (String::with_capacity(text.len()), String::new());
+    let end = |out: &mut String, run: &mut String| {
+        let hidden = if run.len() >= 11 { 3..run.len() - 4 } else { 0..0 };
+        out.extend(run.drain(..).enumerate().map(|(index, digit)| if hidden.contains(&index) { '*' } else { digit }));
+    };
+    for char in text.chars() {
+        if char.is_ascii_digit() {
+            run.push(char);
+        } else {
+            end(&mut out, &mut run);
+            out.push(char);
+        }
+    }
+    end(&mut out, &mut run);
+    out
 }
 
 impl fmt::Display for Problems {
@@ -177,6 +204,17 @@ impl std::error::Error for Problems {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_are_masked_wherever_a_problem_shows_them() {
+        let mut problem = Problem::error("accounts.toml", "key", "`13800138000` is none").hint("not 8613800138000");
+        problem.excerpt = Some(Box::new(Excerpt { text: "a = \"13800138000\", b = 1234567890".to_owned(), width: 1 }));
+        let mut problems = Problems(vec![problem]);
+        problems.sort();
+        let [Problem { message, hint: Some(hint), excerpt: Some(excerpt), .. }] = &problems.0[..] else { panic!() };
+        assert_eq!((message.as_str(), &**hint), ("`138****8000` is none", "not 861******8000"));
+        assert_eq!(excerpt.text, "a = \"138****8000\", b = 1234567890");
+    }
 
     #[test]
     fn a_problem_prints_with_its_line_and_a_caret_under_it() {

@@ -49,6 +49,9 @@ pub struct ListenSettings {
     pub inactivity_timeout: Duration,
     /// Requests of a session that are passed on and not answered yet.
     pub max_in_flight: u32,
+    /// Time for all sessions to take leave at a stop or a drain.
+    #[serde(with = "span")]
+    pub drain_timeout: Duration,
 }
 
 /// `[smsc]`
@@ -154,6 +157,7 @@ impl Default for ListenSettings {
             session_init_timeout: Duration::from_secs(10),
             inactivity_timeout: Duration::from_secs(300),
             max_in_flight: 10_000,
+            drain_timeout: super::live::DRAIN_TIMEOUT,
         }
     }
 }

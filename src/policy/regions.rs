@@ -140,6 +140,16 @@ impl Regions {
         self.cities.get(usize::from(id.0))
     }
 
+    /// The place of every possible segment, by [`Segment::index`].
+    pub fn places(&self) -> impl Iterator<Item = Option<Place>> {
+        self.segments.iter().map(|packed| unpack(*packed))
+    }
+
+    /// The exceptions.
+    pub fn overlays(&self) -> impl Iterator<Item = &Overlay> {
+        self.exact.values().chain(self.prefixes.values())
+    }
+
     /// How many segments are known.
     pub fn known_segments(&self) -> usize {
         self.known

@@ -92,6 +92,8 @@ pub struct Metrics {
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
+    /// 1 unless the last load was refused.
+    pub config_successful: IntGauge,
 }
 
 /// The stages of a batch on its way to the SMSC.
@@ -226,6 +228,7 @@ impl Metrics {
             faults: Faults::default(),
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
+            config_successful: r.gauge("config_last_reload_successful", "0 after a reload that was refused")?,
             registry: registry.clone(),
         };
         metrics.zero(&r)?;

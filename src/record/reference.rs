@@ -246,6 +246,13 @@ const SERVICE: &[Family] = &[
         "配置加载时间",
     ),
     family(
+        "config_last_reload_successful",
+        "gauge",
+        "",
+        "0 after a reload that was refused; what was in force before goes on",
+        "最近一次重载是否成功",
+    ),
+    family(
         "build_info",
         "gauge",
         "version, revision",

@@ -136,7 +136,8 @@ impl FromStr for Entry {
     }
 }
 
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
+/// The octets of pairs of hexadecimal digits.
+pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let digit = |octet: u8| char::from(octet).to_digit(16).map(|digit| digit as u8);
     let pairs = digits.as_bytes().chunks(2);
     pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()

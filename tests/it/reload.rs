@@ -4,23 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use smsluice::config::Reloaded;
+use smsluice::config::diff::Effect;
 use smsluice::config::load_with_env;
 use smsluice::policy::Reason;
-use smsluice::proxy::ProxySettings;
 use smsluice::sim::esme::Esme;
 use smsluice::sim::submit::SubmitSpec;
 
 use crate::stand::{Setup, Stand, good, hefei, subscriber, verdict, write_config};
 
 /// Puts another policy and other accounts in force.
-async fn change(stand: &Stand, policy: &str, accounts: &[(&str, &str)]) {
+async fn change(stand: &Stand, policy: &str, accounts: &[(&str, &str)]) -> Reloaded {
     write_config(stand.config_folder(), policy, accounts);
-    let gateway = std::sync::Arc::clone(stand.gateway.gateway());
-    let loaded = load_with_env(stand.config_folder(), &BTreeMap::new(), gateway.now());
-    let mut rules = loaded.unwrap_or_else(|problems| panic!("{problems}")).ruleset;
-    rules.version = gateway.site().rules.version + 1;
-    let settings: ProxySettings = gateway.site().settings.clone();
-    tokio::task::spawn_blocking(move || gateway.replace(rules, settings)).await.expect("no panic").expect("replaced");
+    stand.gateway.reloader().reload("test", "a change").await.unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,23 +121,69 @@ async fn sessions_and_rates_go_on_through_a_reload() {
     assert!(passed >= 3 && passed <= 3 + fresh, "{passed} passed: a reload fills no bucket");
 }
 
+/// Changes a switch that a reload leaves alone.
+async fn fix(stand: &Stand, digits: u32) {
+    let gateway = std::sync::Arc::clone(stand.gateway.gateway());
+    let mut rules = load_with_env(stand.config_folder(), &BTreeMap::new(), gateway.now()).expect("valid").ruleset;
+    (rules.version, rules.switches.spread.digits) = (gateway.site().rules.version + 1, digits);
+    let settings = gateway.site().settings.clone();
+    tokio::task::spawn_blocking(move || gateway.replace(rules, settings)).await.expect("no panic").expect("replaced");
+}
+
 #[tokio::test]
 async fn what_is_in_flight_settles_under_the_switches_it_was_taken_under() {
     const ONE: &str = "[spread]\nlimit = 1\n";
     let stand = Stand::new(Setup { policy: format!("{ONE}digits = 7\n"), ..Setup::default() }).await;
     stand.smsc.change(|behaviour| {
-        behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(400));
+        behaviour.latency = smsluice::sim::smsc::Latency::fixed(Duration::from_millis(1500));
         behaviour.errors = vec![(0x14, 1.0)];
     });
     let mut esme = stand.bind("hefei").await;
     let to = subscriber("hefei", 1);
     let spec = good(&to);
     let waiting = tokio::spawn(async move { (esme.submit(&spec).await.expect("answered").status, esme) });
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    change(&stand, &format!("{ONE}digits = 8\n"), &[]).await;
+    while stand.metric(r#"smsluice_messages_in_flight{account="hefei"}"#) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fix(&stand, 8).await;
     let (status, mut esme) = waiting.await.expect("no panic");
     assert_eq!(status, 0x14, "the SMSC refuses it while eight digits make a segment");
     stand.smsc.change(|behaviour| behaviour.errors.clear());
-    change(&stand, &format!("{ONE}digits = 7\n"), &[]).await;
+    fix(&stand, 7).await;
     assert_eq!(esme.submit(&good(&to)).await.expect("answered").status, 0, "its place among seven digits is free");
+}
+
+#[tokio::test]
+async fn a_folder_with_an_error_changes_nothing_and_says_where() {
+    let stand = Stand::with_policy("[length]\nlimit = 5\n").await;
+    let mut esme = stand.bind("hefei").await;
+    write_config(stand.config_folder(), "[length]\nlimit = 65\nlimmit = 1\n", &[]);
+    let problems = stand.gateway.reloader().reload("test", "a slip").await.expect_err("refused");
+    let found = problems.0.iter().find(|problem| problem.is_error()).expect("an error");
+    assert_eq!((found.line, problems.errors()), (Some(3), 1), "{problems}");
+    assert!(found.file.ends_with("policy.toml") && found.key.contains("limmit"), "{problems}");
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "too_long", "the old one stays");
+    assert_eq!(stand.metric("smsluice_config_last_reload_successful"), 0);
+    assert_eq!(stand.metric("smsluice_policy_version"), 1);
+    let done = change(&stand, "", &[]).await;
+    assert_eq!((done.version, done.loosened, done.tightened), (2, 1, 0), "{done:?}");
+    assert_eq!(stand.metric("smsluice_config_last_reload_successful"), 1);
+    let attempts = stand.gateway.reloader().attempts();
+    assert_eq!(attempts.iter().map(|attempt| attempt.version).collect::<Vec<_>>(), [Some(2), None, Some(1)]);
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_named_and_left_as_it_is() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(esme.submit(&good(&hefei(1))).await.expect("answered").status, 0);
+    let done = change(&stand, "[dedup]\nscope = \"account\"\n[quota]\nusers = 7\n", &[]).await;
+    let [left] = &done.needs_restart[..] else { panic!("{done:?}") };
+    assert_eq!((left.key.as_str(), left.effect), ("dedup.scope", Effect::Loosens));
+    assert_eq!((done.changed[0].key.as_str(), done.changed[0].effect), ("quota.users", Effect::Tightens));
+    let mut other = stand.bind("hefei2").await;
+    assert_eq!(verdict(&stand, &mut other, "hefei2", &good(&hefei(1))).await.0, "duplicate");
+    let again = change(&stand, "[dedup]\nscope = \"account\"\n[quota]\nusers = 7\n", &[]).await;
+    assert_eq!((again.changed.len(), again.needs_restart.len()), (0, 1), "it is named until there is a restart");
+    assert_eq!(again.version, 3);
 }

@@ -42,6 +42,13 @@ pub const SETTINGS: &[Key] = &[
         "requests of one session that are passed on and not answered yet",
         "单会话未应答请求上限",
     ),
+    key(
+        "listen.drain_timeout",
+        Free("duration"),
+        "-",
+        "time for all sessions to take leave at a stop or a drain, answers and unbinds together",
+        "停止或排空时全部会话收尾的时限",
+    ),
     key("smsc.address", List("host:port"), "-", "the SMSC, tried in order", "短信中心地址,按顺序尝试"),
     key("smsc.connect_timeout", Free("duration"), "-", "time for one address to accept", "单个地址的连接时限"),
     key(

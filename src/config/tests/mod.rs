@@ -10,7 +10,7 @@ use crate::domain::Moment;
 
 use super::{Configuration, Problems, load_with_env};
 
-fn shipped() -> PathBuf {
+pub(super) fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
 }
 
@@ -19,7 +19,7 @@ fn now() -> Moment {
 }
 
 /// The shipped folder with one text replaced.
-fn spoiled(file: &str, from: &str, to: &str) -> tempfile::TempDir {
+pub(super) fn spoiled(file: &str, from: &str, to: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(shipped()).expect("shipped").flatten().filter(|entry| entry.path().is_file()) {
         std::fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copied");
@@ -32,7 +32,7 @@ fn spoiled(file: &str, from: &str, to: &str) -> tempfile::TempDir {
     dir
 }
 
-fn load(dir: &Path) -> Result<Configuration, Problems> {
+pub(super) fn load(dir: &Path) -> Result<Configuration, Problems> {
     load_with_env(dir, &BTreeMap::new(), now())
 }
 
