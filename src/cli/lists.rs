@@ -50,24 +50,15 @@ enum MetricsVerb {
     },
 }
 
-/// Show the policy that a running gateway judges by.
+/// Show every switch of the policy that a running gateway judges by, with its value, source and clause.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
 pub struct PolicyArgs {
-    #[command(subcommand)]
-    verb: PolicyVerb,
+    /// Only what is not at its default
+    #[arg(long)]
+    changed: bool,
     #[command(flatten)]
     reach: Reach,
-}
-
-#[derive(Debug, Subcommand)]
-enum PolicyVerb {
-    /// Every switch with its value, source and clause
-    Show {
-        /// Only what is not at its default
-        #[arg(long)]
-        changed: bool,
-    },
 }
 
 /// List the latest refusals, numbers masked, newest first.
@@ -141,7 +132,7 @@ pub async fn metrics(args: &MetricsArgs) -> ExitCode {
     finish(list(&args.reach, &query("metrics", &[("type", r#type.clone())]), COLUMNS).await)
 }
 
-/// Runs `policy`.
+/// Runs `policy show`.
 pub async fn policy(args: &PolicyArgs) -> ExitCode {
     finish(policy_told(args).await)
 }
@@ -153,9 +144,10 @@ async fn policy_told(args: &PolicyArgs) -> Told {
         ("source", "来源", "/source"),
         ("clause", "条款", "/clause"),
     ];
-    let PolicyVerb::Show { changed } = args.verb;
     let mut policy = args.reach.client()?.get("policy").await?;
-    if changed && let Some(switches) = policy["switches"].as_array_mut() {
+    if args.changed
+        && let Some(switches) = policy["switches"].as_array_mut()
+    {
         switches.retain(|switch| switch["source"] != "default");
     }
     let version = policy["version"].to_string();

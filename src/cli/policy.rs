@@ -1,4 +1,4 @@
-//! `smsluice policy diff`: what a reload would change, and what that loosens or tightens.
+//! `smsluice policy`: what is in force, and what a reload would change, loosen and tighten.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::domain::{Clock, Moment};
 /// Invalid configuration or input file.
 const INVALID: u8 = 7;
 
-/// Compare configurations.
+/// Show the policy in force, or compare two configurations.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -20,6 +20,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    Show(super::lists::PolicyArgs),
     Diff(DiffArgs),
 }
 
@@ -49,7 +50,13 @@ struct DiffArgs {
 
 /// Runs the command.
 pub fn run(args: &Args) -> ExitCode {
-    let Verb::Diff(args) = &args.verb;
+    match &args.verb {
+        Verb::Show(args) => super::ask(super::lists::policy(args)),
+        Verb::Diff(args) => told(args),
+    }
+}
+
+fn told(args: &DiffArgs) -> ExitCode {
     match compared(args) {
         Ok(text) => {
             // A closed pipe (`policy diff | head`) is no failure.

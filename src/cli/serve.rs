@@ -8,8 +8,8 @@ use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Plan, Running, StartError};
+use crate::config::Reloader;
 use crate::config::settings::LogFormat;
-use crate::config::{Configuration, Reloader};
 use crate::domain::{Clock, Moment};
 use crate::ledger::OpenError;
 use crate::record::{Logs, process};

@@ -116,7 +116,8 @@ pub fn load_with_env(
 pub fn load_settings(dir: &Path) -> Result<Settings, Problems> {
     let mut problems = Vec::new();
     let mut overrides = Overrides::select(&environment::of_process(), &mut problems);
-    let mut loading = Loading { dir, now: Moment::from_ms(0), problems, origins: BTreeMap::new() };
+    let mut loading =
+        Loading { dir, now: Moment::from_ms(0), problems, origins: BTreeMap::new(), digest: Digest::default() };
     let settings = loading.settings(&mut overrides);
     let problems = Problems(loading.problems);
     if problems.errors() > 0 { Err(problems) } else { Ok(settings) }
