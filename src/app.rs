@@ -50,8 +50,6 @@ pub struct SurfacePlan {
     pub settings: AdminSettings,
     /// The log of the process.
     pub logs: Logs,
-    /// The switches in force, each with its origin.
-    pub policy: Vec<Setting>,
 }
 
 /// A running gateway.
@@ -117,10 +115,9 @@ pub enum StartError {
 impl Plan {
     /// What a configuration says, as the parts want it.
     pub fn new(configuration: Configuration, clock: Clock) -> Self {
-        let policy = config::switches_in_force(&configuration);
         let in_force = InForce::at_start(&configuration);
         let settings = configuration.settings;
-        let surface = SurfacePlan { settings: settings.admin.clone(), logs: Logs::detached(), policy };
+        let surface = SurfacePlan { settings: settings.admin.clone(), logs: Logs::detached() };
         Self {
             surface,
             source: configuration.source,
@@ -139,7 +136,7 @@ impl Plan {
 impl Running {
     /// Replays the ledger, builds the gateway and listens.
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let SurfacePlan { settings, logs, policy } = plan.surface;
+        let SurfacePlan { settings, logs } = plan.surface;
         let ticker = Ticker::new(plan.clock);
         let metrics = Arc::new(Metrics::new()?);
         let observer = Arc::clone(&metrics);
@@ -159,7 +156,7 @@ impl Running {
         let reloader = Reloader::new(Arc::clone(&gateway), plan.source, plan.in_force);
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
         let AdminSettings { tokens_file, hosts, socket_mode, .. } = settings;
-        let parts = Parts { tokens_file, hosts, acts: acts(&folder)?, logs, policy };
+        let parts = Parts { tokens_file, hosts, acts: acts(&folder)?, logs, reloader: Arc::clone(&reloader) };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway), parts).await;
         let mut admin = admin.map_err(failed(plan.admin, "operations"))?;
         if let Some(path) = &socket {

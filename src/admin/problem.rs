@@ -67,6 +67,12 @@ impl Problem {
         Self { errors: vec![fault], ..Self::new("invalid", format!("{path}: {message}")) }
     }
 
+    /// Several values that are not acceptable, each with its place.
+    pub fn several(detail: &str, faults: impl Iterator<Item = (String, String)>) -> Self {
+        let errors = faults.map(|(path, message)| Fault { path, message }).collect();
+        Self { errors, ..Self::new("invalid", detail) }
+    }
+
     /// Something that is not there.
     pub fn not_found(what: impl std::fmt::Display) -> Self {
         Self::new("not_found", format!("{what} does not exist"))

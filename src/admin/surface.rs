@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::config::Setting;
+use crate::config::Reloader;
 use crate::proxy::Gateway;
 use crate::record::{Act, Acts, Logs, Totals};
 
@@ -27,8 +27,8 @@ pub struct Parts {
     pub acts: Arc<Acts>,
     /// The log.
     pub logs: Logs,
-    /// The switches in force, each with its origin.
-    pub policy: Vec<Setting>,
+    /// What reloads the configuration.
+    pub reloader: Arc<Reloader>,
 }
 
 /// What every request is answered from.
@@ -42,8 +42,8 @@ pub struct Surface {
     pub hosts: Vec<String>,
     /// The log.
     pub logs: Logs,
-    /// The switches in force.
-    pub policy: Vec<Setting>,
+    /// What reloads the configuration.
+    pub reloader: Arc<Reloader>,
     /// When the process began to serve.
     pub started: Instant,
     /// Answers by Idempotency-Key.
@@ -67,7 +67,7 @@ impl Surface {
             tokens: Tokens::new(parts.tokens_file),
             hosts: parts.hosts,
             logs: parts.logs,
-            policy: parts.policy,
+            reloader: parts.reloader,
             started: Instant::now(),
             remembered: Remembered::default(),
             acts: parts.acts,

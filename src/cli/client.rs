@@ -153,7 +153,12 @@ impl Client {
             400 | 413 | 415 | 422 => code::USAGE,
             _ => code::FAILED,
         };
-        Err(Failure::new(code, format!("error: {told} (HTTP {status})")))
+        let several = value["errors"].as_array().filter(|errors| errors.len() > 1);
+        let each = several.into_iter().flatten().map(|error| {
+            let [path, message] = ["path", "message"].map(|member| super::table::shown(&error[member]));
+            format!("\n  {path}: {message}")
+        });
+        Err(Failure::new(code, format!("error: {told} (HTTP {status}){}", each.collect::<Vec<_>>().concat())))
     }
 
     /// A request and its answer as it came: status and body.

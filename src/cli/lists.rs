@@ -1,4 +1,4 @@
-//! Verbs that show one list and nothing else: `smscs`, `errors`, `metrics`, `policy`, `refusals`.
+//! Verbs that show one list and nothing else: `smscs`, `errors`, `metrics`, `policy show`, `refusals`.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -50,10 +50,10 @@ enum MetricsVerb {
     },
 }
 
-/// Show every switch of the policy that a running gateway judges by, with its value, source and clause.
+/// Every switch in force with its value, source, clause, and whether a reload changes it.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXIT_CODES)]
-pub struct PolicyArgs {
+pub(super) struct PolicyShowArgs {
     /// Only what is not at its default
     #[arg(long)]
     changed: bool,
@@ -133,15 +133,16 @@ pub async fn metrics(args: &MetricsArgs) -> ExitCode {
 }
 
 /// Runs `policy show`.
-pub async fn policy(args: &PolicyArgs) -> ExitCode {
+pub(super) async fn policy_show(args: &PolicyShowArgs) -> ExitCode {
     finish(policy_told(args).await)
 }
 
-async fn policy_told(args: &PolicyArgs) -> Told {
+async fn policy_told(args: &PolicyShowArgs) -> Told {
     const COLUMNS: &[Column] = &[
         ("key", "键", "/key"),
         ("value", "值", "/value"),
         ("source", "来源", "/source"),
+        ("changes by", "变更方式", "/changeable"),
         ("clause", "条款", "/clause"),
     ];
     let mut policy = args.reach.client()?.get("policy").await?;

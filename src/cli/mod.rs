@@ -17,6 +17,7 @@ pub mod load;
 pub mod log_level;
 mod peers;
 pub mod policy;
+pub mod reload;
 pub mod replay;
 pub mod serve;
 pub mod sessions;
@@ -57,6 +58,7 @@ enum Command {
     Accounts(Box<accounts::Args>),
     Usage(Box<accounts::UsageArgs>),
     Sessions(Box<sessions::Args>),
+    Reload(Box<reload::Args>),
     Pause(Box<holds::PauseArgs>),
     Resume(Box<holds::ResumeArgs>),
     Holds(Box<holds::HoldsArgs>),
@@ -83,7 +85,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
-        Command::Policy(args) => policy::run(&args),
+        Command::Policy(args) => ask(policy::run(&args)),
         Command::Replay(args) => replay::run(&args),
         Command::Demo(args) => block_on(demo::run(&args)),
         Command::Smsc(args) => block_on(smsc::run(*args)),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Accounts(args) => ask(accounts::run(&args)),
         Command::Usage(args) => ask(accounts::usage(&args)),
         Command::Sessions(args) => ask(sessions::run(&args)),
+        Command::Reload(args) => ask(reload::run(&args)),
         Command::Pause(args) => ask(holds::pause(&args)),
         Command::Resume(args) => ask(holds::resume(&args)),
         Command::Holds(args) => ask(holds::holds(&args)),

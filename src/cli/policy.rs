@@ -1,4 +1,4 @@
-//! `smsluice policy`: what is in force, and what a reload would change, loosen and tighten.
+//! `smsluice policy diff`: what a reload would change, and what that loosens or tightens.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::domain::{Clock, Moment};
 /// Invalid configuration or input file.
 const INVALID: u8 = 7;
 
-/// Show the policy in force, or compare two configurations.
+/// Compare configurations, or show the policy that a running gateway judges by.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -20,8 +20,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    Show(super::lists::PolicyArgs),
     Diff(DiffArgs),
+    Show(super::lists::PolicyShowArgs),
 }
 
 /// Tell what changes from one configuration folder to another, and what each change does to the messages.
@@ -49,14 +49,11 @@ struct DiffArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> ExitCode {
-    match &args.verb {
-        Verb::Show(args) => super::ask(super::lists::policy(args)),
-        Verb::Diff(args) => told(args),
-    }
-}
-
-fn told(args: &DiffArgs) -> ExitCode {
+pub async fn run(args: &Args) -> ExitCode {
+    let args = match &args.verb {
+        Verb::Show(args) => return super::lists::policy_show(args).await,
+        Verb::Diff(args) => args,
+    };
     match compared(args) {
         Ok(text) => {
             // A closed pipe (`policy diff | head`) is no failure.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::policy::switches::Switches;
 use crate::policy::{Account, Mode, Rule};
 
 use super::catalogue::{Key, POLICY, SETTINGS, Values};
@@ -43,6 +44,11 @@ pub struct AccountLine {
 /// The switches in force.
 pub fn switches_in_force(configuration: &Configuration) -> Vec<Setting> {
     in_force(POLICY, &configuration.ruleset.switches, &configuration.origins)
+}
+
+/// Switches, each with where it was set.
+pub fn switches_of(switches: &Switches, origins: &BTreeMap<String, Origin>) -> Vec<Setting> {
+    in_force(POLICY, switches, origins)
 }
 
 /// The settings of `smsluice.toml` in force.

@@ -27,10 +27,10 @@ mod table;
 mod tests;
 pub mod tokens;
 
-pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force};
+pub use effective::{AccountLine, Setting, accounts, effective, settings_in_force, switches_in_force, switches_of};
 pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use layer::Origin;
 pub use load::{Configuration, Source, load, load_settings, load_with_env};
 pub use problem::{Excerpt, Problem, Problems, Severity};
-pub use reload::{InForce, Reloaded, Reloader};
+pub use reload::{Attempt, InForce, Reloaded, Reloader};
 pub use settings::Settings;

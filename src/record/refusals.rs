@@ -61,10 +61,10 @@ impl Share {
     /// Whether one more may be kept; two sessions at the turn of a second may get a few more.
     pub fn take(&self, tick: Tick) -> bool {
         let second = tick.steady_ms.div_euclid(1000);
-        if self.second.swap(second, Ordering::Relaxed) != second {
+        // Looked at first, here and below, so that a flood only reads.
+        if self.second.load(Ordering::Relaxed) != second && self.second.swap(second, Ordering::Relaxed) != second {
             self.used.store(0, Ordering::Relaxed);
         }
-        // Looked at first, so that a flood only reads.
         self.used.load(Ordering::Relaxed) < PER_SECOND && self.used.fetch_add(1, Ordering::Relaxed) < PER_SECOND
     }
 }

@@ -118,3 +118,57 @@ async fn a_drain_unbinds_and_refuses_binds_until_it_is_ended() {
     assert_eq!((ended.status, &ended.json()["draining"]), (200, &false.into()), "{}", ended.body);
     let _esme = stand.bind_soon("hefei").await;
 }
+
+#[tokio::test]
+async fn a_reload_is_shown_before_and_done_whole_or_not_at_all() {
+    let stand = stand().await;
+    let policy = stand.config_folder().join("policy.toml");
+    let reload = |body: Value| {
+        let stand = &stand;
+        async move { ask(stand, "policy", "POST", "/api/v1/policy:reload", body).await }
+    };
+    let version = ask(&stand, "view", "GET", "/api/v1/policy", Value::Null).await.json()["version"].clone();
+    std::fs::write(&policy, "[lenght]\nlimit = 60\n").expect("written");
+    let refused = reload(json!({ "reason": "a test" })).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(
+        refused.json()["errors"][0]["path"].as_str().is_some_and(|path| path.contains("policy.toml:1")),
+        "{}",
+        refused.body
+    );
+    std::fs::write(&policy, "[length]\nlimit = 60\n").expect("written");
+    let diff = ask(&stand, "view", "GET", "/api/v1/policy/diff", Value::Null).await.json();
+    assert_eq!(
+        (&diff["changed"][0]["key"], &diff["changed"][0]["effect"]),
+        (&"length.limit".into(), &"tightens".into())
+    );
+    assert_eq!(ask(&stand, "network", "POST", "/api/v1/policy:reload", json!({ "reason": "x" })).await.status, 403);
+    assert_eq!(reload(json!({ "reason": "x", "expect_version": 99 })).await.status, 412);
+    let done = reload(json!({ "reason": "shorter", "expect_version": version })).await;
+    assert_eq!(
+        (done.status, &done.json()["tightened"], &done.json()["recorded"]),
+        (200, &1.into(), &true.into()),
+        "{}",
+        done.body
+    );
+    let policy = ask(&stand, "view", "GET", "/api/v1/policy", Value::Null).await.json();
+    assert_eq!(policy["version"], done.json()["version"]);
+    let limit = policy["switches"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["key"] == "length.limit")
+        .expect("a switch")
+        .clone();
+    assert_eq!(
+        (&limit["value"], &limit["default"], &limit["source"], &limit["changeable"]),
+        (&60.into(), &65.into(), &"file".into(), &"reload".into())
+    );
+    let versions = ask(&stand, "view", "GET", "/api/v1/policy/versions", Value::Null).await.json();
+    assert_eq!(
+        (&versions[0]["by"], &versions[0]["ok"], &versions[1]["ok"]),
+        (&"test.4".into(), &true.into(), &false.into())
+    );
+    let acts = ask(&stand, "audit", "GET", "/api/v1/audit?action=policy.reload", Value::Null).await.json();
+    assert_eq!((&acts[0]["reason"], &acts[0]["after"]["version"]), (&"shorter".into(), &policy["version"]));
+}

@@ -192,6 +192,36 @@ pub const ROUTES: &[Route] = &[
         run!(policy::show),
     ),
     Route {
+        also: &[422],
+        ..get(
+            "/api/v1/policy/diff",
+            "diffPolicy",
+            "What a reload would change, and what that loosens or tightens",
+            Shape::of::<policy::DiffView>(),
+            run!(policy::diff),
+        )
+    },
+    get(
+        "/api/v1/policy/versions",
+        "listVersions",
+        "Loads of the configuration, the latest first",
+        Shape::list::<policy::VersionView>(),
+        run!(policy::versions),
+    ),
+    Route {
+        method: Post,
+        access: Only("policy"),
+        body: Some(Shape::of::<policy::ReloadBody>()),
+        also: &[412],
+        ..get(
+            "/api/v1/policy:reload",
+            "reloadPolicy",
+            "Read the configuration again: whole, or not at all",
+            Shape::of::<policy::ReloadedView>(),
+            run!(policy::reload),
+        )
+    },
+    Route {
         method: Post,
         access: ViewOwn,
         body: Some(Shape::of::<explain::Question>()),

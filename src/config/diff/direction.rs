@@ -95,6 +95,8 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("encoding.dc15", Order(&[&["refuse"], &["gbk"]])),
     ("tlv.unknown", Order(&[&["refuse"], &["pass"]])),
     ("tlv.allow", ItemsLoosen),
+    ("replace.mode", Order(&[&["refuse"], &["check"]])),
+    ("replace.remember", MoreLoosens),
     ("multi.mode", Order(&[&["reject_all"], &["filter"]])),
     ("exempt.rules", ItemsTighten),
 ];

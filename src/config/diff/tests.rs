@@ -33,7 +33,7 @@ fn every_kind_of_key_shows_its_values_and_its_effect() {
     let diff = change("smsluice.toml", "[runtime]", "[runtime]\nworkers = 3");
     assert!(diff.changed.is_empty(), "{diff:?}");
     assert_eq!(diff.needs_restart[0].key, "runtime.workers");
-    let diff = change("holidays.csv", "2026-10-01", "2026-10-09");
+    let diff = change("holidays.csv", "2026-12-25", "2026-12-26");
     let (key, _, new, effect) = one(&diff);
     assert_eq!((key, effect), ("holidays.csv", Effect::Either));
     assert!(new.as_str().expect("words").contains("(1 added, 1 removed, 0 changed)"), "{new}");
