@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, LocalSocket, Parts};
 use crate::config::settings::AdminSettings;
-use crate::config::{self, Configuration, InForce, Reloader, Setting, Source, live};
+use crate::config::{Configuration, InForce, Reloader, Source, live};
 use crate::domain::{Clock, Ticker};
 use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;

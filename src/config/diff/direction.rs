@@ -81,7 +81,7 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("schedule.honoured", TrueLoosens),
     ("schedule.max_ahead_hours", MoreLoosens),
     ("schedule.zero_offset", Strictest("both")),
-    ("validity.mode", Order(&[&["reject"], &["pass"]])),
+    ("validity.mode", Order(&[&["reject"], &["cap"], &["pass"]])),
     ("spread.limit", MoreLoosens),
     ("spread.window_seconds", MoreTightens),
     ("spread.action", AVOID),

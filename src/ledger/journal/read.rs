@@ -40,12 +40,11 @@ impl Journal {
         let tomorrow = self.tomorrow.lock();
         let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
         let held: Vec<_> = held.into_iter().flatten().filter(|volume| volume.id().day == day).collect();
-        let from = match after {
-            Some(after) => after,
-            None => {
-                let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
-                first.into_iter().flatten().min().map_or(last, |first| first - 1)
-            }
+        let from = if let Some(after) = after {
+            after
+        } else {
+            let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
+            first.into_iter().flatten().min().map_or(last, |first| first - 1)
         };
         if from >= last || held.is_empty() {
             return Ok(None);
