@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::peers::{self, LiveLine, StopSignal};
 use crate::domain::Clock;
 use crate::sim::pdu::{DeliverSpec, IdFormat};
-use crate::sim::smsc::{Behaviour, Latency, Receipts, Smsc, SmscSettings, SmscStats};
+use crate::sim::smsc::{Behaviour, Latency, Receipts, Service, Smsc, SmscSettings, SmscStats};
 use crate::smpp::command::status;
 
 const EXAMPLES: &str = "\
@@ -62,6 +62,12 @@ pub struct Args {
     /// Messages a second; those above are answered `ESME_RTHROTTLED`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     capacity: Option<u32>,
+    /// Serve this many messages a second, one after another; a message is answered when it has been served
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    service: Option<u32>,
+    /// Messages that may wait for the service; those that find it full are answered `ESME_RMSGQFUL`
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "service")]
+    queue: u32,
     /// Send this `congestion_state` with every answer to a message
     #[arg(long, value_name = "0-100", value_parser = clap::value_parser!(u8).range(..=100))]
     congestion_state: Option<u8>,
@@ -170,6 +176,11 @@ impl Args {
                 duplicate: self.duplicate,
                 garbage: self.garbage,
                 capacity: self.capacity,
+                service: self.service.map(|per_second| Service {
+                    per_second,
+                    queue: self.queue,
+                    full: status::ESME_RMSGQFUL,
+                }),
                 congestion_state: self.congestion_state,
                 receipts: self.receipts.map(|delay| Receipts { delay, undelivered: self.undelivered }),
                 close_after: self.close_after,

@@ -10,7 +10,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::policy::Quirk;
-use crate::record::metrics::SmscMetrics;
 use crate::smpp::answer;
 use crate::smpp::bind::Bind;
 use crate::smpp::command::{self, status};
@@ -18,6 +17,7 @@ use crate::smpp::frame::{Cut, Header};
 
 use super::gateway::{Gateway, Sender, Site};
 use super::session::Bound;
+use super::upstream::Way;
 use super::wire::{self, Inbox};
 
 /// No bind is longer, and before it nobody has a claim on more memory.
@@ -35,7 +35,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
         if command::is_bind(header.command_id) {
             let site = gateway.site();
             match Attempt::new(gateway, &site, peer, header, &frame).run().await {
-                Tried::Bound { sender, smsc, smsc_metrics, reply, from_smsc, bind } => {
+                Tried::Bound { sender, smsc, way, reply, from_smsc, bind } => {
                     if say(gateway, &esme, &reply).await.is_none() {
                         sender.leave();
                         return None;
@@ -46,7 +46,7 @@ pub(super) async fn bind(gateway: &Gateway, esme: TcpStream, peer: IpAddr) -> Op
                         sender,
                         bind_type: bind.bind_type,
                         version: bind.version,
-                        smsc_metrics,
+                        way,
                         from_esme: inbox,
                         from_smsc,
                     });
@@ -120,7 +120,7 @@ enum Tried {
     Bound {
         sender: Arc<Sender>,
         smsc: TcpStream,
-        smsc_metrics: Arc<SmscMetrics>,
+        way: Way,
         reply: Vec<u8>,
         from_smsc: Inbox,
         bind: Bind,
@@ -164,7 +164,7 @@ impl<'a> Attempt<'a> {
 
     /// To the SMSC, and its answer back.
     async fn through(&self, sender: &Arc<Sender>, bind: &Bind) -> Tried {
-        let Some((smsc, smsc_metrics)) = self.gateway.upstream.connect(&self.gateway.metrics).await else {
+        let Some((smsc, way)) = self.gateway.upstream.connect(&self.gateway.metrics).await else {
             return self.refuse(sender, "smsc_down", status::ESME_RSYSERR);
         };
         let mut from_smsc = Inbox::default();
@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
             front(self.gateway, "smsc", &smsc, &mut from_smsc).await
         };
         let Ok(Some(reply)) = timeout(patience, exchange).await else {
-            smsc_metrics.up.set(0);
+            way.metrics.up.set(0);
             return self.refuse(sender, "smsc_silent", status::ESME_RSYSERR);
         };
         let accepted = Header::read(&reply).is_some_and(|answer| {
@@ -189,7 +189,7 @@ impl<'a> Attempt<'a> {
             sender.metrics.tolerated(Quirk::LongSystemId);
         }
         self.note(sender, "accepted");
-        Tried::Bound { sender: Arc::clone(sender), smsc, smsc_metrics, reply, from_smsc, bind: bind.clone() }
+        Tried::Bound { sender: Arc::clone(sender), smsc, way, reply, from_smsc, bind: bind.clone() }
     }
 
     fn refuse_unknown(&self, result: &'static str) -> Tried {

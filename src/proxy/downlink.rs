@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::domain::Tick;
 use crate::ledger::{Reservation, Settled};
 use crate::smpp::Header;
+use crate::smpp::answer::congestion_state;
 use crate::smpp::command;
 use crate::smpp::multi::MultiResp;
 use crate::smpp::replace;
+use crate::traffic::overload;
 
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
@@ -60,7 +62,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     let mut frames = inbox.frames();
     let mut pass = Pass { gateway, session, tick, work: Workspace::take(), released: false };
     {
-        let mut settled = Settling::default();
+        let mut settled = Settling::new(session);
         let mut window = session.window.lock();
         for (at, frame) in &mut frames {
             let Some(header) = Header::read(frame) else { continue };
@@ -120,11 +122,11 @@ enum Onward {
     Absorbed,
 }
 
-/// What the batch settled, for the counters.
-#[derive(Default)]
+/// What the batch settled, for the counters and the governor.
 struct Settling {
     accepted: u64,
     rejected: u64,
+    seen: overload::Tally,
 }
 
 impl Pass<'_> {
@@ -168,6 +170,8 @@ impl Pass<'_> {
             self.session.smsc_metrics.response.observe(waited);
         }
         self.session.smsc_metrics.answered(header.status);
+        let waited_ms = self.tick.steady_ms - flight.sent_ms;
+        settled.seen.answer(header.status, waited_ms, flight.held.len() as u64, congestion_state(header, frame));
         match &flight.held {
             Held::One(reservation) => {
                 let refused = (header.status != 0).then_some(header.status);
@@ -238,6 +242,10 @@ impl Pass<'_> {
 }
 
 impl Settling {
+    fn new(session: &Session) -> Self {
+        Self { accepted: 0, rejected: 0, seen: session.governor.tally() }
+    }
+
     fn count(&self, session: &Session) {
         let metrics = &session.sender.metrics;
         if self.accepted > 0 {
@@ -247,5 +255,6 @@ impl Settling {
             metrics.rejected.inc_by(self.rejected);
         }
         metrics.in_flight.sub((self.accepted + self.rejected) as i64);
+        session.governor.add(&self.seen);
     }
 }

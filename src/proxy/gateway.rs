@@ -13,7 +13,7 @@ use crate::ledger::{self, Ledger, Scopes};
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
 use crate::record::{Metrics, SenderMetrics};
-use crate::traffic::{Holds, Party, Throttle};
+use crate::traffic::{Bucket, Ease, Holds, Party, Throttle};
 
 use super::accepted::Accepted;
 use super::notes::Notes;
@@ -54,6 +54,8 @@ pub struct Sender {
     pub scopes: Scopes,
     /// Its rate, shared by its sessions.
     pub throttle: Arc<Throttle>,
+    /// What passes of it while it comes back from a pause.
+    pub(super) easing: Arc<Bucket>,
     /// Its counters.
     pub metrics: Arc<SenderMetrics>,
     pub(super) notes: Arc<Notes>,
@@ -78,6 +80,7 @@ pub struct Gateway {
     pub(super) ledger: Arc<Ledger>,
     pub(super) holds: Arc<Holds>,
     pub(super) accepted: Accepted,
+    pub(super) ease: Ease,
     pub(super) metrics: Arc<Metrics>,
     pub(super) upstream: Upstream,
     pub(super) ticker: Ticker,
@@ -137,6 +140,7 @@ impl Site {
                     account: Arc::clone(account),
                     scopes,
                     throttle: Arc::new(Throttle::new(account.rate, ticker.clone())),
+                    easing: Arc::default(),
                     metrics: Arc::new(metrics.sender(account)),
                     notes: Arc::default(),
                     bound: Arc::default(),
@@ -169,11 +173,12 @@ impl Site {
 impl Sender {
     /// The same account as another configuration has it.
     fn under(&self, account: &Arc<Account>, scopes: Scopes) -> Self {
-        let Self { throttle, metrics, notes, bound, .. } = self;
+        let Self { throttle, easing, metrics, notes, bound, .. } = self;
         Self {
             account: Arc::clone(account),
             scopes,
             throttle: Arc::clone(throttle),
+            easing: Arc::clone(easing),
             metrics: Arc::clone(metrics),
             notes: Arc::clone(notes),
             bound: Arc::clone(bound),
@@ -229,6 +234,7 @@ impl Gateway {
             ledger,
             holds,
             accepted: Accepted::default(),
+            ease: Ease::default(),
             metrics,
             upstream,
             ticker,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::domain::Moment;
+use crate::domain::Tick;
 use crate::traffic::{Hold, HoldError, NewHold, Party, Past, Scope, Which};
 
 use super::gateway::Gateway;
@@ -80,6 +80,7 @@ impl Gateway {
     /// Ends holds. Without `all_holders` only those that `by` placed are ended.
     pub async fn resume(&self, which: &Which, by: &str, reason: &str, all_holders: bool) -> Result<Ended, HoldError> {
         let ended = self.holds.end(which, by, reason, all_holders, self.now())?;
+        self.ease(&ended);
         let not_persisted = self.save_holds().await;
         self.show_holds();
         Self::have_ended(&ended);
@@ -159,8 +160,10 @@ impl Gateway {
     }
 
     /// Ends what is due. Now and then tries again what could not be written, and shows what another policy changed.
-    pub(super) async fn tend_holds(&self, now: Moment, all: bool) {
-        let ended = self.holds.end_due(now);
+    pub(super) async fn tend_holds(&self, tick: Tick, all: bool) {
+        self.ease.sweep(tick.steady_ns);
+        let ended = self.holds.end_due(tick.wall);
+        self.ease(&ended);
         if !ended.is_empty() || all && !self.holds.is_saved() {
             self.save_holds().await;
         }
@@ -168,6 +171,14 @@ impl Gateway {
             self.show_holds();
         }
         Self::have_ended(&ended);
+    }
+
+    /// What was held comes back in some seconds, once nothing holds it any more.
+    fn ease(&self, ended: &[Past]) {
+        let (seconds, now_ns) = (self.site().rules.switches.pause.ramp_seconds, self.ticker.tick().steady_ns);
+        for past in ended {
+            self.ease.begin(&past.hold.scope, seconds, now_ns);
+        }
     }
 
     fn have_ended(ended: &[Past]) {
@@ -182,10 +193,10 @@ impl Gateway {
         let holds = self.holds.in_force();
         for kind in Scope::KINDS {
             let count = holds.iter().filter(|hold| hold.scope.kind() == kind).count();
-            self.metrics.holds.with_label_values(&[kind]).set(count as i64);
+            self.metrics.pauses.holds.with_label_values(&[kind]).set(count as i64);
         }
         let oldest = holds.iter().map(|hold| hold.since.ms()).min().unwrap_or_default();
-        self.metrics.hold_oldest.set(oldest as f64 / 1e3);
+        self.metrics.pauses.oldest.set(oldest as f64 / 1e3);
         let site = self.site();
         for sender in &site.senders {
             let held = |smsc| self.holds.cover(|| sender.party(&site.rules, smsc));

@@ -3,7 +3,9 @@
 mod accepted;
 mod bind;
 mod downlink;
+mod flow;
 mod gateway;
+mod govern;
 mod hold;
 mod leave;
 mod listener;

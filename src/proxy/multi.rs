@@ -15,12 +15,13 @@ use crate::smpp::Header;
 use crate::smpp::command::status;
 use crate::smpp::multi::{Multi, Unsuccess};
 
+use super::flow::{Admitted, admit, reserve};
 use super::gateway::Gateway;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note_tolerances, written};
 use super::session::Turn;
-use super::uplink::{claim, denied, here, may_submit, not_held, observe, refuse_all};
+use super::uplink::{claim, denied, here, may_submit, observe, refuse_all};
 use super::window::{Held, Many};
 
 /// What becomes of one submit_multi.
@@ -41,8 +42,7 @@ pub(super) fn judge(
     }
     let judged = may_submit(session).and_then(|()| match &multi {
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
-            not_held(session, work, &permit)?;
-            let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+            let reservation = reserve(gateway, session, tick, work, &permit)?;
             observe(session, tick, work, reservation.observed);
             work.forward(Passing::new(header, octets.clone(), Held::One(reservation), false), None);
             Ok(())
@@ -80,9 +80,12 @@ impl Judging<'_> {
     fn line(&self, work: &mut Workspace, header: Header, octets: Range<usize>, frame: &[u8]) -> Result<(), Refusal> {
         note_tolerances(self.session, &self.multi.common);
         let permits = self.decide(work)?;
-        if let Some(Ok(permit)) = permits.iter().find(|permit| permit.is_ok()) {
-            not_held(self.session, work, permit)?; // the whole, for it can be sent again as a whole
-        }
+        let mut permitted = permits.iter().flatten();
+        let messages = permitted.clone().count() as u32;
+        let admitted = match permitted.next() {
+            Some(first) => admit(self.session, self.tick, work, first, messages)?, // or the whole is refused: it can be sent again
+            None => Admitted::default(),
+        };
         let cap = permits.iter().flatten().next().map(Permit::cap).unwrap_or_default();
         let mark = work.ledger.mark();
         let mut many = Many { taken: Vec::new(), refused: Vec::new() };
@@ -103,6 +106,7 @@ impl Judging<'_> {
                 self.gateway.ledger.undo(reservation, false, &mut work.ledger);
             }
             work.ledger.cut_back(mark);
+            admitted.give_back(self.session);
             return Err(refusal);
         }
         for reservation in many.taken.iter().map(|(_, reservation)| reservation) {

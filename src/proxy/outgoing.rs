@@ -7,6 +7,7 @@ use crate::policy::Scratch;
 use crate::record::Tally;
 use crate::smpp::Header;
 
+use super::flow::Flow;
 use super::window::Held;
 
 /// A submission that was permitted and reserved.
@@ -50,8 +51,8 @@ pub(super) struct Workspace {
     pub(super) scratch: Scratch,
     /// Counts.
     pub(super) tally: Tally,
-    /// Whether the session was held when the batch began.
-    pub(super) held: bool,
+    /// What may flow, as it was when the batch began.
+    pub(super) flow: Flow,
 }
 
 thread_local! {

@@ -19,11 +19,12 @@ use crate::smpp::replace::Replace;
 use crate::smpp::submission::{Field, Malformed};
 
 use super::accepted::Claimed;
+use super::flow::reserve;
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
 use super::reading::written;
 use super::session::Turn;
-use super::uplink::{claim, may_submit, not_held, observe, refuse_all};
+use super::uplink::{may_submit, observe, refuse_all};
 use super::window::Held;
 
 /// A replacement under way.
@@ -89,8 +90,7 @@ fn line(
         Ok(read) => read,
         Err(fault) => {
             let permit = policy::decide::malformed(account, fault, tick.wall)?;
-            not_held(session, work, &permit)?;
-            let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+            let reservation = reserve(gateway, session, tick, work, &permit)?;
             observe(session, tick, work, reservation.observed);
             work.forward(Passing::new(header, octets, Held::One(reservation), false), None);
             return Ok(());
@@ -99,8 +99,7 @@ fn line(
     let replaced = claimed.replaced();
     let permit =
         policy::decide::decide_replacement(rules, account, &submission, replaced, tick.wall, &mut work.scratch)?;
-    not_held(session, work, &permit)?;
-    let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+    let reservation = reserve(gateway, session, tick, work, &permit)?;
     observe(session, tick, work, reservation.observed);
     let (edt, moves) = (permit.edt(), permit.recipient().is_some());
     let held = Held::Replacing(Box::new(Replacing { reservation, claimed: Arc::clone(claimed), edt, moves }));

@@ -15,9 +15,10 @@ use crate::domain::{Moment, Tick};
 use crate::ledger::{Batch, Settled};
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
-use crate::traffic::{Gate, Party};
+use crate::traffic::{Gate, Governor, Party};
 
 use super::gateway::{Gateway, ProxySettings, Sender, Site};
+use super::upstream::Way;
 use super::window::Window;
 use super::wire::{self, Inbox};
 use super::{downlink, leave, notes, uplink};
@@ -38,6 +39,8 @@ pub(super) struct Session {
     pub(super) bind_type: BindType,
     pub(super) version: u8,
     pub(super) smsc_metrics: Arc<SmscMetrics>,
+    /// The SMSC's overload governor.
+    pub(super) governor: Arc<Governor>,
     /// Held while octets are written to the ESME: both tasks and the sweeper do.
     pub(super) esme_writer: tokio::sync::Mutex<()>,
     pub(super) window: Mutex<Window>,
@@ -96,7 +99,7 @@ pub(super) struct Bound {
     pub(super) sender: Arc<Sender>,
     pub(super) bind_type: BindType,
     pub(super) version: u8,
-    pub(super) smsc_metrics: Arc<SmscMetrics>,
+    pub(super) way: Way,
     pub(super) from_esme: Inbox,
     pub(super) from_smsc: Inbox,
 }
@@ -113,7 +116,8 @@ impl Session {
             sender: bound.sender,
             bind_type: bound.bind_type,
             version: bound.version,
-            smsc_metrics: bound.smsc_metrics,
+            governor: bound.way.governor,
+            smsc_metrics: bound.way.metrics,
             esme_writer: tokio::sync::Mutex::default(),
             window: Mutex::default(),
             gate: Gate::default(),

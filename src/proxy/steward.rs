@@ -1,4 +1,4 @@
-//! What has to be done now and then for all sessions together: holds that end by themselves.
+//! What has to be done now and then for all sessions together: holds that end by themselves, and the SMSCs' overload.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -18,7 +18,9 @@ pub(super) async fn run(gateway: Weak<Gateway>) {
     loop {
         interval.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
-        gateway.tend_holds(gateway.now(), round == 0).await;
+        let tick = gateway.ticker.tick();
+        gateway.tend_holds(tick, round == 0).await;
+        gateway.govern(tick).await;
         round = (round + 1) % SELDOM;
     }
 }

@@ -13,13 +13,14 @@ use prometheus::Histogram;
 use crate::domain::Tick;
 use crate::ledger::Claim;
 use crate::policy::switches::ReplaceMode;
-use crate::policy::{self, Mode, Permit, Reason, Reasons, Refusal, Rule};
+use crate::policy::{self, Mode, Reason, Reasons, Refusal, Rule};
 use crate::record::Verb;
 use crate::record::metrics::Stages;
 use crate::smpp::command::{self, status};
 use crate::smpp::{Header, Submission, answer, manage};
 use crate::traffic::Pass;
 
+use super::flow::{Flow, reserve};
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{kept, read, written};
@@ -69,7 +70,7 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
     let turn = session.turn(gateway, tick);
     let session = &turn;
     let mut work = Workspace::take();
-    work.held = session.is_held(gateway);
+    work.flow = Flow::of(gateway, session, tick);
     let mut frames = inbox.frames();
     for (at, frame) in &mut frames {
         judge(gateway, session, tick, &mut work, at, frame);
@@ -187,8 +188,7 @@ fn line(
         }
     };
     let reserved = permit.and_then(|permit| {
-        not_held(session, work, &permit)?;
-        let reservation = gateway.ledger.reserve(&claim(session, tick), &permit, &mut work.ledger)?;
+        let reservation = reserve(gateway, session, tick, work, &permit)?;
         Ok((permit, reservation))
     });
     let (permit, reservation) = reserved.inspect_err(|_| {
@@ -219,11 +219,6 @@ pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
     }
     // Whatever the rules would say of a time that nobody believes (P12).
     if session.clock_doubted { Err(here(session, Reason::ClockUntrusted)) } else { Ok(()) }
-}
-
-/// While a session is held, a message that keeps the rules is refused before it takes anything; [`gate`] is the last word.
-pub(super) fn not_held(session: &Turn<'_>, work: &Workspace, permit: &Permit) -> Result<(), Refusal> {
-    if work.held { Err(Refusal { observed: permit.observed(), ..here(session, Reason::Paused) }) } else { Ok(()) }
 }
 
 /// On whose behalf a session reserves.

@@ -206,6 +206,14 @@ impl Window {
         self.expired > EXPIRED_MAX
     }
 
+    /// Requests that wait and were handed over before this.
+    pub(super) fn waiting_since(&self, before_ms: i64) -> usize {
+        if before_ms <= self.oldest_ms {
+            return 0;
+        }
+        self.flights.values().filter(|flight| !flight.expired && flight.sent_ms < before_ms).count()
+    }
+
     /// Messages that wait for an answer, one for each recipient.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::ledger::CommitObserver;
 use crate::policy::Account;
 use crate::smpp::command::status;
-use crate::traffic::Scope;
+use crate::traffic::overload::Step;
 
 use super::admin::AdminMetrics;
 use super::clock::ClockMetrics;
 use super::faults::Faults;
 use super::legs::LegMetrics;
+use super::pauses::Pauses;
 use super::process;
 use super::refusals::Refusals;
 use super::sender::SenderMetrics;
@@ -78,17 +79,14 @@ pub struct Metrics {
     pub clock: ClockMetrics,
     /// Whether each component is ready, as `/readyz` tells.
     pub ready: IntGaugeVec,
-    /// Holds in force, by kind of scope.
-    pub holds: IntGaugeVec,
-    /// Seconds since 1970 at which the oldest of them was placed; 0 without one.
-    pub hold_oldest: Gauge,
-    pub(super) account_held: IntGaugeVec,
     /// The admin API.
     pub admin: AdminMetrics,
     /// The latest refusals.
     pub refusals: Arc<Refusals>,
     /// The last malformed PDU of each session.
     pub faults: Faults,
+    /// What is stopped or slowed down.
+    pub pauses: Pauses,
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
@@ -118,6 +116,9 @@ pub struct SmscMetrics {
     pub response: Histogram,
     /// 1 while the last connect worked.
     pub up: IntGauge,
+    /// Messages a second to which the overload governor has lowered the rate; 0 without a limit.
+    pub rate_limit: Gauge,
+    overload_steps: [IntCounter; Step::CODES.len()],
     by_status: [IntCounter; STATUSES.len()],
 }
 
@@ -220,12 +221,10 @@ impl Metrics {
             window_open: r.gauges("window_open", "1 while an immediate message may pass", &["window"])?,
             clock: ClockMetrics::new(&r)?,
             ready: r.gauges("ready", "1 while the component is ready", &["component"])?,
-            holds: r.gauges("holds", "Holds in force", &["scope_kind"])?,
-            hold_oldest: r.float_gauge("hold_oldest_timestamp_seconds", "When the oldest hold was placed")?,
-            account_held: r.gauges("account_held", "1 while nothing of the account may pass", &["account"])?,
             admin: AdminMetrics::new(&r)?,
             refusals: Arc::default(),
             faults: Faults::default(),
+            pauses: Pauses::new(&r)?,
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
             config_successful: r.gauge("config_last_reload_successful", "0 after a reload that was refused")?,
@@ -252,9 +251,6 @@ impl Metrics {
         }
         for result in ["unknown_account", "wrong_network", "malformed"] {
             self.binds.with_label_values(&["unknown", result]);
-        }
-        for kind in Scope::KINDS {
-            self.holds.with_label_values(&[kind]);
         }
         self.ledger_trusted.set(1);
         Ok(())
@@ -294,6 +290,8 @@ impl Metrics {
             address: address.into(),
             response: self.smsc_response.with_label_values(&[address]),
             up: self.smsc_up.with_label_values(&[address]),
+            rate_limit: self.pauses.rate_limit.with_label_values(&[address]),
+            overload_steps: Step::CODES.map(|step| self.pauses.overload_steps.with_label_values(&[address, step])),
             by_status: STATUSES.map(|status| self.smsc_responses.with_label_values(&[address, status])),
         }
     }
@@ -347,6 +345,12 @@ impl SmscMetrics {
     /// Answers since the start by their status.
     pub fn by_status(&self) -> impl Iterator<Item = (&'static str, u64)> {
         STATUSES.into_iter().zip(self.by_status.iter().map(IntCounter::get))
+    }
+
+    /// Counts a step of the governor.
+    pub fn overload_step(&self, step: Step) {
+        let index = Step::CODES.iter().position(|code| *code == step.code());
+        self.overload_steps[index.unwrap_or_default()].inc();
     }
 
     /// Counts an answer by its command_status.
@@ -403,7 +407,7 @@ impl Families<'_> {
         self.add(IntCounterVec::new(Self::opts(name, help), labels)?)
     }
 
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Self::opts(name, help), labels)?)
     }
 
@@ -415,7 +419,11 @@ impl Families<'_> {
         self.add(IntGauge::with_opts(Self::opts(name, help))?)
     }
 
-    fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    pub(super) fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Self::opts(name, help), labels)?)
+    }
+
+    pub(super) fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
         self.add(Gauge::with_opts(Self::opts(name, help))?)
     }
 

@@ -7,6 +7,7 @@ pub mod faults;
 pub mod legs;
 pub mod logs;
 pub mod metrics;
+pub mod pauses;
 pub mod process;
 pub mod reference;
 pub mod refusals;

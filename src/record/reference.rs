@@ -143,6 +143,20 @@ const SERVICE: &[Family] = &[
         "1 while holds let nothing of the account pass to any SMSC",
         "账号被暂停",
     ),
+    family(
+        "smsc_rate_limit_messages_per_second",
+        "gauge",
+        "smsc",
+        "messages a second to which the overload governor has lowered the rate; 0 without a limit",
+        "过载调节的当前限速,0 为不限",
+    ),
+    family(
+        "overload_steps_total",
+        "counter",
+        "smsc, step",
+        "steps of the overload governor: `lower`, `raise`, `lift`, `hold`, `end`",
+        "过载调节的步骤:下调、回升、解除、暂停、恢复",
+    ),
     family("smsc_up", "gauge", "smsc", "1 while the last connect worked", "短信中心可达"),
     family(
         "smsc_connect_failures_total",

@@ -138,7 +138,7 @@ impl SenderMetrics {
             unknown: settled("unknown"),
             in_flight: metrics.in_flight.with_label_values(&[id]),
             quota_used: metrics.quota_used.with_label_values(&[id]),
-            held: metrics.account_held.with_label_values(&[id]),
+            held: metrics.pauses.account_held.with_label_values(&[id]),
             refusals: Arc::clone(&metrics.refusals),
         }
     }

@@ -171,6 +171,31 @@ async fn a_scope_is_open_when_the_last_of_its_holders_has_let_go() {
 }
 
 #[tokio::test]
+async fn what_was_held_comes_back_slowly() {
+    let rate = ("rate = { per_second = 2, burst = 3 }", "rate = { per_second = 1000, burst = 1000 }");
+    let stand = Stand::new(Setup { accounts: vec![rate], ..Setup::default() }).await;
+    let mut esme = stand.bind("slow").await;
+    stand.hold("unit:wuhu").await;
+    stand.resume("unit:wuhu").await;
+    let mut n = 0;
+    let mut burst = async |esme: &mut Esme| {
+        let specs: Vec<_> = (n..n + 400).map(|n| SubmitSpec::new("62021", &subscriber("wuhu", n), WUHU)).collect();
+        n += 400;
+        let answers = esme.submit_many(&specs, 100).await.expect("answered");
+        assert!(answers.iter().all(|answer| answer.is_ok() || answer.status == THROTTLED));
+        answers.iter().filter(|answer| answer.is_ok()).count()
+    };
+    // A tenth of the rate at first, and a tenth of a second of it at once.
+    assert_eq!(burst(&mut esme).await, 11);
+    stand.advance(Duration::from_secs(5));
+    assert_eq!(burst(&mut esme).await, 56);
+    stand.advance(Duration::from_secs(5));
+    assert_eq!(burst(&mut esme).await, 400);
+}
+
+const WUHU: &str = "芜湖移动新营业厅开业,欢迎光临。芜湖移动 询0553-1860";
+
+#[tokio::test]
 async fn a_hold_survives_a_restart_and_ends_at_its_time() {
     let stand = Stand::open().await;
     let until = Some(moment("2026-11-24T09:40:00+08:00"));

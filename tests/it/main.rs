@@ -4,6 +4,7 @@
 mod admin;
 mod admin_control;
 mod admin_ledger;
+mod barrier;
 mod bodies;
 mod cli;
 mod clock;
@@ -24,6 +25,7 @@ mod monitoring;
 mod no_bypass;
 mod operate;
 mod operations;
+mod overload;
 mod parts;
 mod pdus;
 mod power;

@@ -3,6 +3,7 @@
 //! an unknown key is an error.
 
 mod defaults;
+mod overload;
 mod window;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 
+pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::window::Window;
 
 use super::mode::Mode;
@@ -43,6 +45,10 @@ pub struct Switches {
     pub dedup: DedupSwitches,
     /// Subscribers per unit and day, clause 7.1b.
     pub quota: QuotaSwitches,
+    /// What follows a pause, clause 7.6.
+    pub pause: PauseSwitches,
+    /// The overload governor, clause 7.6.
+    pub overload: OverloadSwitches,
     /// Text encodings.
     pub encoding: EncodingSwitches,
     /// TLVs, section 4.

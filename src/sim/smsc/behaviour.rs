@@ -31,6 +31,8 @@ pub struct Behaviour {
     pub garbage: f64,
     /// Messages a second over all connections; those above are answered `ESME_RTHROTTLED`.
     pub capacity: Option<u32>,
+    /// Messages are served one after another, and wait for it in a queue.
+    pub service: Option<Service>,
     /// `congestion_state` sent with every answer to a message.
     pub congestion_state: Option<u8>,
     /// Receipts for messages that ask for them.
@@ -48,6 +50,17 @@ pub struct Latency {
     pub from: Duration,
     /// The longest.
     pub to: Duration,
+}
+
+/// A service that saturates: what it takes is answered when it has been served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Messages served a second, over all connections.
+    pub per_second: u32,
+    /// Messages that may wait; those that find the queue full are answered with `full` at once.
+    pub queue: u32,
+    /// The `command_status` of a full queue, RTHROTTLED or RMSGQFUL.
+    pub full: u32,
 }
 
 /// How receipts come.

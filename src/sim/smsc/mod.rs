@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod post;
+mod queue;
 mod session;
 mod stats;
 mod take;
@@ -21,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use behaviour::{Behaviour, Latency, NotATime, Receipts, parse_time};
+pub use behaviour::{Behaviour, Latency, NotATime, Receipts, Service, parse_time};
 pub use stats::SmscStats;
 pub(crate) use stats::by_status;
 
@@ -77,6 +78,7 @@ struct Shared {
     post: mpsc::Sender<post::Posted>,
     ids: AtomicU64,
     capacity: Mutex<Bucket>,
+    queue: queue::Queue,
     generation: watch::Sender<u64>,
 }
 
@@ -120,6 +122,7 @@ impl Smsc {
             post,
             ids: AtomicU64::new(first_id()),
             capacity: Mutex::new(Bucket { tokens: 1.0, at: Instant::now() }),
+            queue: queue::Queue::default(),
             generation: watch::Sender::new(0),
         });
         let (stop, stopped) = oneshot::channel();
@@ -135,6 +138,11 @@ impl Smsc {
     /// The counts now.
     pub fn stats(&self) -> SmscStats {
         self.shared.totals.snapshot()
+    }
+
+    /// The most messages that have waited for [`Service`] at a time.
+    pub fn longest_queue(&self) -> u32 {
+        self.shared.queue.longest()
     }
 
     /// The PDUs kept in memory, in the order in which their batches ended.

@@ -44,7 +44,9 @@ pub(super) struct Session<'a> {
     /// Today at the begin of the batch, and who took a message today.
     pub(super) now: LocalTime,
     pub(super) today: Option<(Day, Arc<Taken>)>,
-    at: Instant,
+    pub(super) at: Instant,
+    /// When the message at hand will have been served, where that takes time.
+    pub(super) served_at: Option<Instant>,
     out: Vec<u8>,
     notes: Notes,
     deferred: BinaryHeap<Reverse<Deferred>>,
@@ -81,6 +83,7 @@ impl<'a> Session<'a> {
             now: LocalTime::of(shared.clock.now()),
             today: None,
             at: Instant::now(),
+            served_at: None,
             out: Vec::new(),
             notes: Notes::default(),
             deferred: BinaryHeap::new(),
@@ -206,10 +209,11 @@ impl<'a> Session<'a> {
 
     /// Answers a submission after the latency of the settings.
     pub(super) fn answer(&mut self, behaviour: &Behaviour, answer: SubmitAnswer) {
-        if behaviour.latency.is_zero() {
+        let served_at = self.served_at.take();
+        if behaviour.latency.is_zero() && served_at.is_none() {
             return self.send_with(behaviour, answer);
         }
-        let due = self.at + behaviour.latency.draw(&mut self.random);
+        let due = served_at.unwrap_or(self.at) + behaviour.latency.draw(&mut self.random);
         self.order += 1;
         self.deferred.push(Reverse(Deferred { due, order: self.order, answer }));
     }

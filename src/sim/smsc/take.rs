@@ -56,10 +56,22 @@ impl Session<'_> {
 
     /// The status of the next message: throttled above the capacity, then by the error mix.
     fn verdict(&mut self, behaviour: &Behaviour) -> u32 {
+        self.served_at = None;
         match behaviour.capacity {
-            Some(per_second) if !self.shared.has_capacity(per_second) => status::ESME_RTHROTTLED,
-            _ => behaviour.draw_status(&mut self.random),
+            Some(per_second) if !self.shared.has_capacity(per_second) => return status::ESME_RTHROTTLED,
+            _ => {}
         }
+        match behaviour.draw_status(&mut self.random) {
+            status::ESME_ROK => self.queue(behaviour),
+            status => status,
+        }
+    }
+
+    /// Waits for its service, where there is one; the status of a full queue if it cannot.
+    fn queue(&mut self, behaviour: &Behaviour) -> u32 {
+        let Some(service) = behaviour.service else { return status::ESME_ROK };
+        self.served_at = self.shared.queue.join(service, self.at);
+        if self.served_at.is_some() { status::ESME_ROK } else { service.full }
     }
 
     fn take(&mut self, behaviour: &Behaviour, message: &Message<'_>, header: Header, frame: &[u8]) -> u64 {
