@@ -44,7 +44,7 @@ impl Upstream {
 
     /// Every address with its counters.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &SmscMetrics)> {
-        self.addresses.iter().map(|(address, metrics)| (address.as_str(), &**metrics))
+        self.ways.iter().map(|way| (&*way.metrics.address, &*way.metrics))
     }
 
     /// A connection to the first address that takes one.

@@ -389,6 +389,7 @@ impl State {
             Some(cause) if !self.held && switches.mode == OverloadMode::Hold => {
                 // When it ends, sending begins again at half of what the SMSC took.
                 self.limit = Some((self.found / 2.0).max(f64::from(switches.least_per_second)));
+                self.held = true; // so that its end is noticed, even before the next step
                 Some(Step::Hold(cause))
             }
             None if self.held && now_ms - self.ground_ms >= i64::from(switches.quiet_seconds) * 1000 => {

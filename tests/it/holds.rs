@@ -186,9 +186,10 @@ async fn what_was_held_comes_back_slowly() {
         answers.iter().filter(|answer| answer.is_ok()).count()
     };
     // A tenth of the rate at first, and a tenth of a second of it at once.
-    assert_eq!(burst(&mut esme).await, 11);
+    let about = |found: usize, expected: usize| assert!(found.abs_diff(expected) <= 1, "{found}, not about {expected}");
+    about(burst(&mut esme).await, 11);
     stand.advance(Duration::from_secs(5));
-    assert_eq!(burst(&mut esme).await, 56);
+    about(burst(&mut esme).await, 56);
     stand.advance(Duration::from_secs(5));
     assert_eq!(burst(&mut esme).await, 400);
 }
@@ -224,7 +225,8 @@ async fn what_a_kill_leaves_behind_is_in_force_before_the_first_accept() {
     let stand = Stand::open().await;
     stand.hold("city:hefei").await;
     let left = tempfile::tempdir().expect("a folder");
-    for entry in std::fs::read_dir(stand.ledger_folder()).expect("a folder").map(|entry| entry.expect("an entry")) {
+    let entries = std::fs::read_dir(stand.ledger_folder()).expect("a folder").map(|entry| entry.expect("an entry"));
+    for entry in entries.filter(|entry| entry.file_type().expect("known").is_file()) {
         std::fs::copy(entry.path(), left.path().join(entry.file_name())).expect("copied");
     }
     let next = Stand::new(Setup { folder: Some(left.path().to_owned()), ..Setup::default() }).await;
