@@ -415,7 +415,9 @@ impl Ledger {
         if believed && before.iter().any(|(day, _)| *day < oldest) {
             self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
-            self.unknown.lock().forget_before(oldest);
+            // As long as a start would list them.
+            let listed_from = Day::from_number(now.day.number().saturating_sub(self.reach));
+            self.unknown.lock().forget_before(listed_from);
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);

@@ -253,9 +253,7 @@ impl Replay<'_> {
     fn unanswered(&mut self, id: u64, taken: Taken, part: Option<PartOf>) {
         let age_ms = self.tick.steady_ms - taken.spread_at_ms;
         let since = Moment::from_ms(self.tick.wall.ms() - age_ms);
-        if taken.day >= self.today {
-            self.unknown.insert(id, Unanswered::new(taken, part, since));
-        }
+        self.unknown.insert(id, Unanswered::new(taken, part, since));
     }
 
     fn settled_part(&mut self, id: u64, part: PartOf, taken: Taken, settled: Settled) {
