@@ -29,7 +29,7 @@ fi
 
 echo "--- systemd"
 command -v systemd-analyze >/dev/null || die "systemd-analyze is missing (Debian: systemd)"
-sed "s#^ExecStart=/usr/bin/smsluice#ExecStart=$(realpath "$BIN")#" deploy/systemd/smsluice.service >"$work/smsluice.service"
+sed -E "s#^(Exec[A-Za-z]+=)/usr/bin/smsluice#\1$(realpath "$BIN")#" deploy/systemd/smsluice.service >"$work/smsluice.service"
 systemd-analyze verify "$work/smsluice.service"
 systemd-analyze security --offline=true --threshold="$EXPOSURE_MAX" "$work/smsluice.service" >"$work/exposure" ||
     { cat "$work/exposure" && die "exposed more than $EXPOSURE_MAX tenths"; }

@@ -104,9 +104,9 @@ impl Ruleset {
         self.by_system_id.get(system_id).map(|id| &self.accounts[id.0 as usize])
     }
 
-    /// The unit's name.
+    /// The unit's name; empty for the unit of another site that this one does not have.
     pub fn unit(&self, id: UnitId) -> &str {
-        &self.units[usize::from(id.0)]
+        self.units.get(usize::from(id.0)).map_or("", |name| name)
     }
 }
 
