@@ -1,10 +1,10 @@
 //! The case: what the rules judge, read once from a submission.
 
 use crate::domain::{AccountClass, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
-use crate::smpp::Submission;
 use crate::smpp::coding::{self, CodingError, Encoding};
 use crate::smpp::time::{Time, TimeError};
 use crate::smpp::udh::{Part, Parts};
+use crate::smpp::{Operation, Submission};
 
 use super::matching;
 use super::mode::{Mode, Rule};
@@ -134,9 +134,11 @@ impl<'a> Case<'a> {
     }
 
     /// Which part of a message this is, where parts are judged together: what a
-    /// text as a whole must keep is then judged by [`super::joined`].
+    /// text as a whole must keep is then judged by [`super::joined`]. What replaces a
+    /// message is its whole text, whatever it says of parts.
     pub fn part(&self) -> Option<Part> {
         match self.submission.user_data.parts {
+            Parts::Part(_) if self.submission.operation == Operation::ReplaceSm => None,
             Parts::Part(part) if self.author().joins_parts() => Some(part),
             _ => None,
         }

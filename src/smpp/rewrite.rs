@@ -107,17 +107,17 @@ impl Writing<'_> {
     /// Reads the TLVs as far as there are any; a careless client's zero octets stay behind them.
     fn time_to_live(&mut self, seconds: Option<u32>) -> Result<(), Malformed> {
         let Some(seconds) = seconds else { return Ok(()) };
+        // Counted once, or a PDU of zero octets with one other at its end would cost their square (P13).
+        let zeros = self.fields.rest.iter().rev().take_while(|octet| **octet == 0).count();
         loop {
             let at = self.at();
-            let [high, low, long, short] = match self.fields.octets() {
-                Ok(head) if head[..2] != [0, 0] => head,
-                _ => {
-                    let [high, low] = tag::QOS_TIME_TO_LIVE.to_be_bytes();
-                    self.put(at, 0, &[high, low, 0, 4]);
-                    self.put(at, 0, &seconds.to_be_bytes());
-                    return Ok(());
-                }
-            };
+            if self.fields.rest.len() <= zeros {
+                let [high, low] = tag::QOS_TIME_TO_LIVE.to_be_bytes();
+                self.put(at, 0, &[high, low, 0, 4]);
+                self.put(at, 0, &seconds.to_be_bytes());
+                return Ok(());
+            }
+            let [high, low, long, short] = self.fields.octets()?;
             let length = usize::from(u16::from_be_bytes([long, short]));
             self.fields.take(length)?;
             if u16::from_be_bytes([high, low]) == tag::QOS_TIME_TO_LIVE {
@@ -177,8 +177,13 @@ mod tests {
             frame
         };
         let cap = Changes { source: None, ..changes() };
-        let expected = short.with_tlv(tag::QOS_TIME_TO_LIVE, &5400_u32.to_be_bytes()).submit_sm(3);
+        let expected = short.clone().with_tlv(tag::QOS_TIME_TO_LIVE, &5400_u32.to_be_bytes()).submit_sm(3);
         assert_eq!(cap.write(&zeros(long.submit_sm(3))), Some(zeros(expected)));
+        let behind_zeros = |spec: &SubmitSpec, seconds: [u8; 4]| {
+            spec.clone().with_tlv(0, b"").with_tlv(tag::QOS_TIME_TO_LIVE, &seconds).submit_sm(3)
+        };
+        let written = cap.write(&behind_zeros(&long, [0xFF; 4]));
+        assert_eq!(written, Some(behind_zeros(&short, 5400_u32.to_be_bytes())), "not a second one in front");
         for cut in 0..40 {
             assert_eq!(cap.write(&long.submit_sm(3)[..cut]), None, "cut at {cut}");
         }
