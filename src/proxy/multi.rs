@@ -19,7 +19,7 @@ use super::flow::{Admitted, admit, reserve};
 use super::gateway::Gateway;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
-use super::reading::{note_tolerances, written};
+use super::reading::{note, written};
 use super::session::Turn;
 use super::uplink::{claim, denied, here, may_submit, observe, refuse_all};
 use super::window::{Held, Many};
@@ -78,7 +78,7 @@ struct Judging<'a> {
 impl Judging<'_> {
     /// decide → reserve for each recipient; an error refuses the whole.
     fn line(&self, work: &mut Workspace, header: Header, octets: Range<usize>, frame: &[u8]) -> Result<(), Refusal> {
-        note_tolerances(self.session, &self.multi.common);
+        note(self.session, &self.multi.common);
         let permits = self.decide(work)?;
         let mut permitted = permits.iter().flatten();
         let messages = permitted.clone().count() as u32;

@@ -24,17 +24,22 @@ pub(super) fn read<'a>(session: &Turn<'_>, frame: &'a [u8]) -> Result<Submission
         }
         read => read?,
     };
-    note_tolerances(session, &submission);
+    note(session, &submission);
     Ok(submission)
 }
 
-/// Counts the tolerances that a submission makes use of.
-pub(super) fn note_tolerances(session: &Turn<'_>, submission: &Submission<'_>) {
+/// Counts the tolerances that a submission makes use of, and what it holds beside the specifications.
+pub(super) fn note(session: &Turn<'_>, submission: &Submission<'_>) {
     let sender = &session.sender;
+    if submission.tlvs.unknown > 0 {
+        sender.metrics.unspecified(&submission.tlvs);
+    }
     if sender.account.quirks.is_empty() {
         return;
     }
-    if sender.account.quirks.has(Quirk::LocalOffset00) && matches!(submission.schedule, [.., b'0', b'0', b'+' | b'-']) {
+    let with_offset_00 = |field: &[u8]| matches!(field, [.., b'0', b'0', b'+' | b'-']);
+    let times = [submission.schedule, submission.validity];
+    if sender.account.quirks.has(Quirk::LocalOffset00) && times.into_iter().any(with_offset_00) {
         sender.metrics.tolerated(Quirk::LocalOffset00);
     }
     let Address { ton, digits, .. } = source::shown(&sender.account, submission.source);

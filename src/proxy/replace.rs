@@ -22,7 +22,7 @@ use super::accepted::Claimed;
 use super::flow::reserve;
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
-use super::reading::written;
+use super::reading::{note, written};
 use super::session::Turn;
 use super::uplink::{may_submit, observe, refuse_all};
 use super::window::Held;
@@ -96,6 +96,7 @@ fn line(
             return Ok(());
         }
     };
+    note(session, &submission);
     let replaced = claimed.replaced();
     let permit =
         policy::decide::decide_replacement(rules, account, &submission, replaced, tick.wall, &mut work.scratch)?;

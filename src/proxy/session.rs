@@ -57,6 +57,7 @@ pub(super) struct Session {
     end: Mutex<Option<End>>,
     leaving: OnceLock<Instant>,
     told_to_leave: Notify,
+    unbound: AtomicBool,
 }
 
 /// A session for the time of one batch, under the site that was in force when the batch began. It is taken once, so
@@ -104,6 +105,23 @@ pub(super) struct Bound {
     pub(super) from_smsc: Inbox,
 }
 
+/// The last act of a session, whichever way its task ends: a panic must leave neither an open connection that
+/// nobody serves nor a place that is not given back.
+struct Closing<'a> {
+    gateway: &'a Gateway,
+    session: &'a Session,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.session.ended(End { side: "gateway", cause: "panic" }); // where nobody has noted why, it was one
+        wire::shut(&self.session.smsc);
+        wire::shut(&self.session.esme);
+        self.session.settle_rest(self.gateway);
+        self.session.close(self.gateway);
+    }
+}
+
 impl Session {
     fn new(id: u64, bound: Bound, tick: Tick) -> (Self, Inbox, Inbox) {
         let session = Self {
@@ -132,6 +150,7 @@ impl Session {
             end: Mutex::new(None),
             leaving: OnceLock::new(),
             told_to_leave: Notify::new(),
+            unbound: AtomicBool::new(false),
         };
         (session, bound.from_esme, bound.from_smsc)
     }
@@ -142,6 +161,7 @@ impl Session {
         let session = Arc::new(session);
         gateway.sessions.lock().insert(session.id, Arc::clone(&session));
         session.sender.metrics.sessions(session.bind_type).inc();
+        let closing = Closing { gateway: &gateway, session: &session };
         session.leave_at_once(&gateway);
         let down = tokio::spawn(downlink::run(Arc::clone(&gateway), Arc::clone(&session), from_smsc));
         let (end, mut from_esme) = uplink::run(&gateway, &session, from_esme).await;
@@ -153,8 +173,7 @@ impl Session {
         wire::shut(&session.smsc);
         wire::shut(&session.esme);
         let _ = down.await; // a panic there has ended the session as well
-        session.settle_rest(&gateway);
-        session.close(&gateway);
+        drop(closing);
     }
 
     /// What a bind began before a drain or a reload must not outlast it: both look at the sessions there are, and this
@@ -262,6 +281,17 @@ impl Session {
     /// Remembers the first end.
     pub(super) fn ended(&self, end: End) {
         self.end.lock().get_or_insert(end);
+    }
+
+    /// The sender takes leave: what it still gets, it gets, but it submits no more.
+    pub(super) fn unbinds(&self) {
+        self.ended(End { side: "esme", cause: "unbind" });
+        self.unbound.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the session is one on which messages may be submitted, and still is.
+    pub(super) fn submits(&self) -> bool {
+        self.bind_type.submits() && !self.unbound.load(Ordering::Relaxed)
     }
 
     /// Ends the session from outside its tasks.

@@ -151,7 +151,7 @@ fn judge(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace
         _ if leave::is_own_unbind(header) => {}
         id if relays(id) => {
             if id == command::UNBIND {
-                session.ended(End { side: "esme", cause: "unbind" });
+                session.unbinds();
             }
             work.relay(octets);
         }
@@ -214,7 +214,7 @@ pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
     if session.leaving().is_some() {
         return Err(here(session, Reason::UpstreamDown));
     }
-    if !session.bind_type.submits() {
+    if !session.submits() {
         return Err(denied(session, status::ESME_RINVBNDSTS));
     }
     // Whatever the rules would say of a time that nobody believes (P12).

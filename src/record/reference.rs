@@ -77,6 +77,13 @@ const TRAFFIC: &[Family] = &[
         "tolerances used (`quirks` of the account)",
         "软件容忍项使用次数",
     ),
+    family(
+        "unspecified_tlvs_total",
+        "counter",
+        "account, tag_class",
+        "TLVs of readable submissions that no specification names, by class of their tag: `vendor` (0x1400 to 0x3FFF), `unknown`",
+        "提交中规范未定义的 TLV 数,按标签类别:厂商自定义、未知",
+    ),
     family("sessions", "gauge", "account, bind", "sessions bound now, by bind type", "当前会话数"),
     family("session_limit", "gauge", "account", "sessions allowed", "会话数上限"),
     family(
@@ -90,7 +97,7 @@ const TRAFFIC: &[Family] = &[
         "session_closes_total",
         "counter",
         "side, cause",
-        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `stop`, `kick`)",
+        "ended sessions by the side that ended it (`esme`, `smsc`, `gateway`) and how (`eof`, `error`, `inactivity`, `partial_pdu`, `truncated`, `bad_length`, `unbind`, `silent`, `stop`, `drain`, `account_removed`, `kick`, `panic`)",
         "会话结束的一方与原因",
     ),
 ];

@@ -8,6 +8,7 @@ use crate::domain::Invariant;
 use crate::policy::{Account, Quirk, Reason, Reasons, Rule};
 use crate::smpp::bind::BindType;
 use crate::smpp::command;
+use crate::smpp::tlv::{self, Tlvs};
 
 use super::metrics::Metrics;
 use super::refusals::Refusals;
@@ -31,6 +32,8 @@ pub enum Verb {
 const VERBS: [&str; 5] = ["submit_sm", "submit_multi", "data_sm", "replace_sm", "broadcast_sm"];
 /// What becomes of the parts of messages.
 const SEGMENT_VERDICTS: [&str; 2] = ["forwarded", "refused"];
+/// What TLVs are that no specification names.
+const TAG_CLASSES: [&str; 2] = ["vendor", "unknown"];
 const BINDS: [BindType; 3] = [BindType::Transmitter, BindType::Receiver, BindType::Transceiver];
 /// How binds of a configured account end.
 const BIND_RESULTS: [&str; 7] =
@@ -45,6 +48,7 @@ pub struct SenderMetrics {
     shadow: [IntCounter; Rule::COUNT],
     segments: [IntCounter; SEGMENT_VERDICTS.len()],
     quirks: [IntCounter; Quirk::ALL.len()],
+    tlvs: [IntCounter; TAG_CLASSES.len()],
     sessions: [IntGauge; 3],
     binds: [IntCounter; BIND_RESULTS.len()],
     /// Taken by the SMSC.
@@ -131,6 +135,7 @@ impl SenderMetrics {
             shadow: Rule::ALL.map(|rule| metrics.shadow.with_label_values(&[id, rule.code()])),
             segments: SEGMENT_VERDICTS.map(|verdict| metrics.segments.with_label_values(&[id, verdict])),
             quirks: Quirk::ALL.map(|quirk| metrics.quirks.with_label_values(&[id, quirk.code()])),
+            tlvs: TAG_CLASSES.map(|class| metrics.tlvs.with_label_values(&[id, class])),
             sessions: BINDS.map(|bind| metrics.sessions.with_label_values(&[id, bind.code()])),
             binds: BIND_RESULTS.map(|result| metrics.binds.with_label_values(&[id, result])),
             accepted: settled("accepted"),
@@ -157,6 +162,14 @@ impl SenderMetrics {
     /// What observed rules would have refused since the start, where they would.
     pub fn shadow(&self) -> impl Iterator<Item = (Rule, u64)> {
         Rule::ALL.into_iter().zip(self.shadow.iter().map(IntCounter::get)).filter(|(_, count)| *count > 0)
+    }
+
+    /// TLVs came that no specification names.
+    pub fn unspecified(&self, tlvs: &Tlvs<'_>) {
+        let vendors = tlvs.iter().filter(|tlv| tlv::is_vendors(tlv.tag)).count() as u64;
+        let [vendor, unknown] = &self.tlvs;
+        vendor.inc_by(vendors);
+        unknown.inc_by(u64::from(tlvs.unknown).saturating_sub(vendors));
     }
 
     /// A tolerance was used.

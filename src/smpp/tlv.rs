@@ -204,6 +204,11 @@ pub fn is_specified(tag: u16) -> bool {
     KNOWN.binary_search_by_key(&tag, |(known, _)| *known).is_ok()
 }
 
+/// Whether the tag is one of those that the specifications leave to vendors (3.4 section 5.3.1).
+pub const fn is_vendors(tag: u16) -> bool {
+    matches!(tag, 0x1400..=0x3FFF)
+}
+
 impl Size {
     fn fits(self, value: &[u8]) -> bool {
         match self {

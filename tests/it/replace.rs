@@ -89,6 +89,40 @@ async fn only_a_message_of_the_account_that_is_remembered_is_replaced() {
     stand.assert_conserved();
 }
 
+/// What replaces a message is its whole text, also where parts are judged together: nothing of it is judged later.
+#[tokio::test]
+async fn a_replacement_is_no_part_of_several() {
+    let stand = Stand::with_policy(&format!("{CHECK}[length]\nmultipart = \"group\"\n")).await;
+    let mut esme = stand.bind("hefei").await;
+    let id = accepted(&mut esme, &good(&hefei(1))).await;
+    for said in ["没有落款", GOOD] {
+        let part = text(said).with_tlv(0x020C, &[0, 7]).with_tlv(0x020E, &[2]).with_tlv(0x020F, &[1]);
+        assert_ne!(replaced(&mut esme, &id, &part).await, 0, "{said}");
+    }
+    let whole = text(GOOD).with_tlv(0x020C, &[0, 7]).with_tlv(0x020E, &[1]).with_tlv(0x020F, &[1]);
+    assert_eq!(replaced(&mut esme, &id, &whole).await, 0, "one of one");
+    stand.assert_conserved();
+}
+
+#[tokio::test]
+async fn the_tolerances_that_a_replacement_uses_are_counted() {
+    let with_quirks = "system_id = \"hefei\"\nquirks = [\"local_offset00\", \"international_source\"]";
+    let stand = Stand::new(Setup {
+        policy: CHECK.to_owned(),
+        accounts: vec![("system_id = \"hefei\"", with_quirks)],
+        ..Setup::default()
+    })
+    .await;
+    let mut esme = stand.bind("hefei").await;
+    let id = accepted(&mut esme, &good(&hefei(1))).await;
+    let sloppy = SubmitSpec { source_ton_npi: (1, 1), ..text(GOOD).at("261124143000000+") };
+    assert_eq!(replaced(&mut esme, &id, &sloppy).await, 0);
+    for quirk in ["local_offset00", "international_source"] {
+        let series = format!(r#"smsluice_quirks_total{{account="hefei",quirk="{quirk}"}}"#);
+        assert_eq!(stand.metric(&series), 1, "{quirk}");
+    }
+}
+
 #[tokio::test]
 async fn a_time_on_another_day_moves_the_slot() {
     let stand = Stand::with_policy(CHECK).await;

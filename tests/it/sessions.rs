@@ -5,9 +5,10 @@ use std::time::Duration;
 use smsluice::sim::esme::{Esme, EsmeError};
 use smsluice::sim::journal::Direction;
 use smsluice::sim::pdu::DeliverSpec;
+use smsluice::sim::submit::SubmitSpec;
 use smsluice::smpp::bind::BindType;
 
-use crate::stand::{Setup, Stand, good, hefei, until, verdict};
+use crate::stand::{GOOD, Setup, Stand, good, hefei, until, verdict};
 
 #[tokio::test]
 async fn all_bind_types_and_versions_pass_with_their_octets() {
@@ -92,6 +93,17 @@ async fn what_is_forwarded_is_what_was_sent() {
     assert_eq!(answer.status, 0);
     let seen = stand.smsc.entries().into_iter().any(|entry| entry.direction == Direction::In && entry.octets == octets);
     assert!(seen, "octet for octet, vendor TLVs and sequence number included");
+    let tlvs = |class: &str| {
+        stand.metric(&format!(r#"smsluice_unspecified_tlvs_total{{account="hefei",tag_class="{class}"}}"#))
+    };
+    assert_eq!((tlvs("vendor"), tlvs("unknown")), (2, 0));
+    let unknown = SubmitSpec::new("62021", "", GOOD).with_tlv(0x0701, b"x").with_tlv(0x4000, b"").with_tlv(0x13FF, b"");
+    let sequence = esme.next_sequence();
+    assert_eq!(
+        esme.request(sequence, &unknown.submit_multi(&[&hefei(2)], sequence)).await.expect("answered").status,
+        0
+    );
+    assert_eq!((tlvs("vendor"), tlvs("unknown")), (2, 3));
 }
 
 #[tokio::test]
@@ -134,7 +146,10 @@ async fn quirks_are_narrow_and_counted() {
     const LONG: &str = "a-system-id-of-more-than-15";
     let stand = Stand::new(Setup {
         accounts: vec![
-            ("system_id = \"hefei2\"", "system_id = \"hefei2\"\nquirks = [\"trailing_zeros\", \"local_offset00\"]"),
+            (
+                "system_id = \"hefei2\"",
+                "system_id = \"hefei2\"\nquirks = [\"trailing_zeros\", \"local_offset00\", \"international_source\"]",
+            ),
             ("system_id = \"slow\"", "system_id = \"a-system-id-of-more-than-15\"\nquirks = [\"long_system_id\"]"),
         ],
         ..Setup::default()
@@ -154,10 +169,25 @@ async fn quirks_are_narrow_and_counted() {
     assert_eq!(strict.submit(&scheduled).await.expect("answered").status, 0x61);
     assert_eq!(sloppy.submit(&scheduled).await.expect("answered").status, 0);
     assert!(stand.smsc.entries().iter().any(|entry| entry.octets == zeros(1, 50, 3)), "octet for octet all the same");
+    // Valid until 17:30 as meant, until 01:30 by the book.
+    let valid = |n| SubmitSpec { validity: "261124173000000+".to_owned(), ..good(&hefei(n)).at("261124163000032+") };
+    assert_eq!(sloppy.submit(&valid(4)).await.expect("answered").status, 0);
+    let early = |n| SubmitSpec { validity: "261124080000000+".to_owned(), ..good(&hefei(n)) }; // 08:00, or 16:00
+    assert_eq!(strict.submit(&early(5)).await.expect("answered").status, 0);
+    assert_eq!(sloppy.submit(&early(6)).await.expect("answered").status, 0x62, "as it means it, it is over");
+    let abroad = |n| SubmitSpec { source_ton_npi: (1, 1), ..good(&hefei(n)) };
+    assert_eq!(strict.submit(&abroad(7)).await.expect("answered").status, 0x48);
+    assert_eq!(sloppy.submit(&abroad(7)).await.expect("answered").status, 0);
     stand.bind(LONG).await;
-    for (account, quirk) in [("hefei2", "trailing_zeros"), ("hefei2", "local_offset00"), (LONG, "long_system_id")] {
-        let series = format!(r#"smsluice_quirks_total{{account="{account}",quirk="{quirk}"}}"#);
-        assert_eq!(stand.metric(&series), 1, "{quirk}");
+    let counts = [
+        ("hefei2", "trailing_zeros", 1),
+        ("hefei2", "local_offset00", 3),
+        ("hefei2", "international_source", 1),
+        (LONG, "long_system_id", 1),
+    ];
+    for (account, quirk, count) in counts {
+        let series = |account| format!(r#"smsluice_quirks_total{{account="{account}",quirk="{quirk}"}}"#);
+        assert_eq!((stand.metric(&series(account)), stand.metric(&series("hefei"))), (count, 0), "{quirk}");
     }
 }
 
