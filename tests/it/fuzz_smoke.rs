@@ -94,7 +94,11 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let behind = |first: u8, rest: &[u8]| [&[first], rest].concat();
     match target {
         "frame_stream" => frames.iter().map(|frame| behind(200, frame)).chain([behind(99, &frames.concat())]).collect(),
-        "submission" => frames.iter().filter_map(|frame| Some(behind(operation(frame)?, &frame[16..]))).collect(),
+        "submission" => frames
+            .iter()
+            .filter_map(|frame| Some((operation(frame)?, frame)))
+            .flat_map(|(operation, frame)| (0..3).map(move |rules| behind(rules << 2 | operation, &frame[16..])))
+            .collect(),
         "tlv_udh" => messages
             .map(|message| {
                 let tlvs = message.tlvs.iter().flat_map(|(tag, value)| {
@@ -139,6 +143,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 fn operation(frame: &[u8]) -> Option<u8> {
     match frame.get(4..8)? {
         [0, 0, 0, 4] => Some(0),
+        [0, 0, 0, 7] => Some(1),
         [0, 0, 1, 3] => Some(2),
         [0, 0, 0, 0x21] => Some(3),
         _ => None,

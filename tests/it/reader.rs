@@ -1,5 +1,5 @@
-//! A second reader of submit_sm, data_sm and submit_multi, written from the specification
-//! (SMPP 3.4 sections 4.4, 4.5, 4.7 and 5.2, 5.3) and from nothing of the gateway's own.
+//! A second reader of submit_sm, data_sm, submit_multi and replace_sm, written from the specification
+//! (SMPP 3.4 sections 4.4, 4.5, 4.7, 4.10 and 5.2, 5.3) and from nothing of the gateway's own.
 //! It copies what it reads, walks by index, and takes nothing for granted.
 
 /// A message as the specification lays it out. Fields that an operation does not have are empty or 0.
@@ -7,6 +7,8 @@
 #[expect(clippy::struct_field_names, reason = "short_message is what the specification calls it")]
 pub(crate) struct Message {
     pub(crate) sequence: u32,
+    /// What a replace_sm replaces.
+    pub(crate) message_id: Vec<u8>,
     pub(crate) service_type: Vec<u8>,
     pub(crate) source: (u8, u8, Vec<u8>),
     /// One, or those of submit_multi: flag, TON, NPI, address; a distribution list has neither TON nor NPI.
@@ -58,8 +60,13 @@ pub(crate) fn read(frame: &[u8]) -> Option<Message> {
     if word(0)? as usize != frame.len() {
         return None;
     }
-    let mut at = 16;
-    let mut message = Message { sequence: word(12)?, service_type: string(frame, &mut at, 6)?, ..Message::default() };
+    let (mut at, replaces) = (16, word(4)? == 0x07);
+    let mut message = Message { sequence: word(12)?, ..Message::default() };
+    if replaces {
+        message.message_id = string(frame, &mut at, 65)?;
+    } else {
+        message.service_type = string(frame, &mut at, 6)?;
+    }
     message.source = (octet(frame, &mut at)?, octet(frame, &mut at)?, string(frame, &mut at, 21)?);
     match word(4)? {
         0x04 => {
@@ -83,6 +90,13 @@ pub(crate) fn read(frame: &[u8]) -> Option<Message> {
             octet(frame, &mut at)?; // registered_delivery
             message.data_coding = octet(frame, &mut at)?;
         }
+        0x07 => {
+            message.schedule = time(frame, &mut at)?;
+            message.validity = time(frame, &mut at)?;
+            octet(frame, &mut at)?; // registered_delivery
+            message.default_msg_id = octet(frame, &mut at)?;
+            short_message(frame, &mut at, &mut message)?;
+        }
         _ => return None,
     }
     message.tlvs = tlvs(frame.get(at..)?)?;
@@ -100,6 +114,10 @@ fn rest(frame: &[u8], at: &mut usize, message: &mut Message) -> Option<()> {
     message.replace_if_present = octet(frame, at)?;
     message.data_coding = octet(frame, at)?;
     message.default_msg_id = octet(frame, at)?;
+    short_message(frame, at, message)
+}
+
+fn short_message(frame: &[u8], at: &mut usize, message: &mut Message) -> Option<()> {
     let length = usize::from(octet(frame, at)?);
     message.short_message = frame.get(*at..*at + length)?.to_vec();
     *at += length;
@@ -202,7 +220,8 @@ impl Message {
     }
 
     /// Everything that a permitted message of a city must be, looked at without the gateway's own rules.
-    pub(crate) fn one_reading(&self) -> Result<(), &'static str> {
+    /// `own`: how the account's source addresses begin.
+    pub(crate) fn one_reading(&self, own: &str) -> Result<(), &'static str> {
         const HARMLESS: [u16; 11] =
             [0x0017, 0x0019, 0x0201, 0x0204, 0x020A, 0x020C, 0x020D, 0x020E, 0x020F, 0x0424, 0x0426];
         let message = self;
@@ -220,7 +239,7 @@ impl Message {
         ensure(!matches!(message.protocol_id, 0x20..=0x3F | 0x7C..=0x7F), "ends on the display")?;
         ensure(!matches!(&*message.service_type, b"WAP" | b"USSD" | b"VMN" | b"VMA" | b"CBS"), "a short message")?;
         ensure(message.default_msg_id == 0, "no stored text")?;
-        ensure(message.source.2.starts_with(b"62020551"), "its own source")?;
+        ensure(message.source.2.starts_with(own.as_bytes()), "its own source")?;
         ensure(matches!((message.source.0, message.source.1), (0 | 2..=6, 0 | 1 | 8 | 9)), "shown as it is written")?;
         let (elements, text) = message.header_and_text().ok_or("a header that fits")?;
         let one_part =

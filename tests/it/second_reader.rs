@@ -154,6 +154,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             let (esm_class, protocol_id, replace_if_present, data_coding, default_msg_id) = flags;
             let (schedule, validity) = times;
             let message = Message {
+                message_id: Vec::new(),
                 sequence,
                 service_type,
                 source,
@@ -328,7 +329,7 @@ fn what_is_permitted_has_one_reading() {
         let Ok(permit) = decide(rules, governed(), &submission, now(), &mut Scratch::default()) else { return Ok(()) };
         seen.set(seen.get() + 1);
         let message = reader::read(&frame).expect("the second reader agrees");
-        prop_assert_eq!(message.one_reading(), Ok(()), "{:?}", message);
+        prop_assert_eq!(message.one_reading("62020551"), Ok(()), "{:?}", message);
         let number = message.subscriber().and_then(|digits| digits.parse().ok());
         prop_assert_eq!(permit.recipient().map(Msisdn::get), number);
         Ok(())
