@@ -120,12 +120,31 @@ fn words(placed: &Value, chinese: bool) -> String {
     } else {
         format!("{id} is in force; {waiting} messages in flight")
     };
+    let inside = placed.pointer("/scheduled/count").and_then(Value::as_u64).unwrap_or(0);
+    let (due, asked) = (text("/scheduled/first_due"), placed["cancelling"] == true);
+    let inside = match (inside, asked, chinese) {
+        (0, ..) => String::new(),
+        (n, false, false) => {
+            format!(
+                "\n{n} scheduled messages wait inside the SMSC and are NOT held, the first due {due}: smsluice scheduled"
+            )
+        }
+        (n, true, false) => {
+            format!(
+                "\n{n} scheduled messages wait inside the SMSC, the first due {due}; it is asked to cancel those due during the hold: smsluice scheduled"
+            )
+        }
+        (n, false, true) => format!("\n短信中心内另有 {n} 条定时短信不受暂停影响,最早 {due} 投递:smsluice scheduled"),
+        (n, true, true) => {
+            format!("\n短信中心内另有 {n} 条定时短信,最早 {due} 投递;正请求取消暂停期间应投递的:smsluice scheduled")
+        }
+    };
     let kept = match (placed["not_persisted"].as_str(), chinese) {
         (None, _) => String::new(),
         (Some(why), false) => format!("; NOT on disk, a restart would forget it: {why}"),
         (Some(why), true) => format!(";未能落盘,重启后失效:{why}"),
     };
-    format!("{said}{kept}{}\n", super::unrecorded(placed, chinese))
+    format!("{said}{kept}{}{inside}\n", super::unrecorded(placed, chinese))
 }
 
 /// Until nothing of the hold's scope waits for an answer any more.
@@ -172,6 +191,7 @@ async fn listed(args: &HoldsArgs) -> Told {
         ("since", "自", "/since"),
         ("until", "至", "/until"),
         ("in flight", "在途", "/in_flight"),
+        ("scheduled", "定时", "/scheduled/count"),
         ("reason", "理由", "/reason"),
     ];
     let HoldsVerb::Ls = args.verb;

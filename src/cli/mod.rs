@@ -19,6 +19,7 @@ mod peers;
 pub mod policy;
 pub mod reload;
 pub mod replay;
+pub mod scheduled;
 pub mod serve;
 pub mod sessions;
 pub mod shell;
@@ -62,6 +63,7 @@ enum Command {
     Pause(Box<holds::PauseArgs>),
     Resume(Box<holds::ResumeArgs>),
     Holds(Box<holds::HoldsArgs>),
+    Scheduled(Box<scheduled::Args>),
     Drain(Box<drain::DrainArgs>),
     Undrain(Box<drain::UndrainArgs>),
     Ledger(Box<ledger::Args>),
@@ -100,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Pause(args) => ask(holds::pause(&args)),
         Command::Resume(args) => ask(holds::resume(&args)),
         Command::Holds(args) => ask(holds::holds(&args)),
+        Command::Scheduled(args) => ask(scheduled::run(&args)),
         Command::Drain(args) => ask(drain::drain(&args)),
         Command::Undrain(args) => ask(drain::undrain(&args)),
         Command::Ledger(args) => ask(ledger::run(&args)),

@@ -77,16 +77,18 @@ pub fn run(args: &Args) -> ExitCode {
     };
     let log = &configuration.settings.log;
     let logs = Logs::install(&log.level, log.format == LogFormat::Json);
-    process::count_panics();
+    process::count_panics(&logs);
     for warning in &configuration.warnings {
         tracing::warn!(event = "config_warning", "{warning}");
     }
     let workers = configuration.settings.runtime.workers as usize;
     let Ok(runtime) = super::runtime(workers) else { return ExitCode::from(TEMPORARY) };
     let mut plan = Plan::new(configuration, clock);
-    plan.surface.logs = logs;
+    plan.surface.logs = logs.clone();
     plan.confirm_clock = args.confirm_clock;
-    runtime.block_on(serve(plan))
+    let ended = runtime.block_on(serve(plan));
+    logs.flush(process::PARTING);
+    ended
 }
 
 async fn serve(plan: Plan) -> ExitCode {

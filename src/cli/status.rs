@@ -69,6 +69,16 @@ pub(super) fn screen(status: &Value, chinese: bool) -> String {
     let rates = [("收", "in", "received"), ("转", "on", "forwarded"), ("拒", "refused", "refused")];
     let rates = rates.map(|(zh, en, name)| format!("{} {}/s", say(zh, en), rate(name))).join(", ");
     row(say("流量", "traffic "), format!("{rates}, {} {}", say("在途", "in flight"), at("/in_flight")));
+    if status.pointer("/scheduled/count").and_then(Value::as_u64).unwrap_or(0) > 0 {
+        let (count, due) = (at("/scheduled/count"), at("/scheduled/first_due"));
+        row(
+            say("定时", "inside  "),
+            format!(
+                "{count} {} {due}",
+                say("条在短信中心等待投递,最早", "scheduled messages wait inside the SMSC, the first due")
+            ),
+        );
+    }
     let ledger = format!(
         "{}, {} {}, {} {}, {} {} ms",
         at("/ledger/state"),

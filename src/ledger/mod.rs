@@ -22,11 +22,13 @@ pub mod names;
 pub mod operate;
 mod outcomes;
 mod parts;
+mod reach;
 mod record;
 mod recovery;
 mod reserve;
 mod slot;
 mod volume;
+pub mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,9 +54,11 @@ use self::disk::Disk;
 use self::lock::FolderLock;
 use self::operate::{Unanswered, Unknown};
 use self::parts::{PartOf, Parts};
-use self::record::Taken;
+use self::reach::Reach;
+use self::record::{Cancelled, Taken};
 use self::reserve::Spreads;
 use self::volume::Shelf;
+use self::waiting::{Cancel, Scheduled, Waiting};
 
 /// Octets of a write-ahead log after which the journal's volumes take turns.
 const LOG_SIZE_MAX: u64 = 32 * 1024 * 1024;
@@ -92,8 +96,10 @@ pub struct Ledger {
     journal: Arc<Journal>,
     names: Mutex<Names>,
     unknown: Mutex<Unknown>,
+    waiting: Waiting,
     /// Days before its own on which a message can have been submitted for a day, and one more.
-    reach: u16,
+    reach: AtomicU16,
+    remembered: Mutex<Reach>,
     reserved: AtomicU64,
     /// The first day that may still be sent for; days before it are forgotten.
     floor: AtomicU16,
@@ -145,7 +151,11 @@ impl Ledger {
         let lock = FolderLock::take(&settings.path)?;
         let tick = ticker.tick();
         let shelf = settings.shelf();
-        let mut replay = recovery::replay(&shelf, switches, tick)?;
+        let today = LocalTime::of(tick.wall).day;
+        let mut remembered = Reach::read(&shelf.folder).map_err(ReadError::Io)?;
+        let reach = remembered.days(recovery::reach(switches), today);
+        let mut replay = recovery::replay(&shelf, switches, reach, tick)?;
+        remembered.put(recovery::reach(switches), today).map_err(ReadError::Io)?;
         let (day, next_row) = (replay.last_day, replay.last_row + 1);
         let journal = Journal::open(shelf, ticker.clone(), day, &replay.names, replay.next_id, next_row, observer)?;
         let (days, summary) = replay.finish(&journal, switches);
@@ -157,7 +167,9 @@ impl Ledger {
             journal,
             names: Mutex::new(replay.names),
             unknown: Mutex::new(replay.unknown),
-            reach: recovery::reach(switches),
+            waiting: replay.waiting,
+            reach: AtomicU16::new(reach),
+            remembered: Mutex::new(remembered),
             reserved: AtomicU64::new(0),
             floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
             threads: Mutex::default(),
@@ -187,6 +199,7 @@ impl Ledger {
 
     /// Numbers for every account of a ruleset, by account id.
     pub fn scopes(&self, rules: &Ruleset) -> rusqlite::Result<Vec<Scopes>> {
+        self.reach_as_far_as(&rules.switches)?;
         let mut names = self.names.lock();
         let scopes = rules
             .accounts
@@ -198,6 +211,23 @@ impl Ledger {
             .collect();
         self.journal.write_names(&names)?;
         Ok(scopes)
+    }
+
+    /// Messages may be scheduled as far ahead as the switches say from now on; a start knows of it. Less far is for the next
+    /// start: what was taken under the larger one still waits.
+    fn reach_as_far_as(&self, switches: &Switches) -> rusqlite::Result<()> {
+        let wanted = recovery::reach(switches);
+        if wanted > self.reach.fetch_max(wanted, Ordering::SeqCst) {
+            let today = LocalTime::of(self.ticker.tick().wall).day;
+            let put = self.remembered.lock().put(wanted, today);
+            put.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// How many days before a day a message for it can have been submitted, and one more.
+    fn reach(&self) -> u16 {
+        self.reach.load(Ordering::SeqCst)
     }
 
     /// Takes all that a permitted message needs, or nothing. What has to be durable is appended to the batch.
@@ -304,6 +334,37 @@ impl Ledger {
         if reservation.is_durable() {
             reservation.taken.write_given_up(&mut batch.records);
         }
+    }
+
+    /// Messages that wait inside the SMSC for their time.
+    pub const fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// The accounts' names by their numbers.
+    pub fn account_names(&self) -> std::collections::HashMap<u16, String> {
+        let names = self.journal.names();
+        let own = |(id, name): (u16, &str)| Some((id, name.strip_prefix("account:")?.to_owned()));
+        names.iter().filter_map(own).collect()
+    }
+
+    /// The SMSC has taken a message for a later time.
+    pub fn waits(&self, scheduled: Scheduled, batch: &mut Batch) {
+        record::write_scheduled(&scheduled, &mut batch.records);
+        self.waiting.enter(scheduled);
+    }
+
+    /// The SMSC has cancelled one: for its sender, or for the gateway during a pause, which people have to see.
+    pub fn cancelled(&self, account: u16, smsc: &str, message_id: &[u8], by_gateway: bool, batch: &mut Batch) {
+        let entry = if by_gateway {
+            self.waiting.find(account, smsc, message_id)
+        } else {
+            self.waiting.remove(account, smsc, message_id)
+        };
+        let Some(entry) = entry else { return };
+        entry.set_cancel(Cancel::Done);
+        let cancelled = Cancelled { account, by_gateway, smsc: smsc.into(), message_id: message_id.into() };
+        record::write_cancelled(&cancelled, &mut batch.records);
     }
 
     /// Hands settlements to the journal; nobody waits for them.
@@ -416,12 +477,15 @@ impl Ledger {
             self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
             self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
             // As long as a start would list them.
-            let listed_from = Day::from_number(now.day.number().saturating_sub(self.reach));
+            let listed_from = Day::from_number(now.day.number().saturating_sub(self.reach()));
             self.unknown.lock().forget_before(listed_from);
         }
         self.spreads.real.sweep(tick.steady_ms, 86_400_000);
         self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
         self.parts.sweep(tick.steady_ms);
+        if believed {
+            self.waiting.sweep(tick.wall);
+        }
         if !self.journal.is_trusted() {
             self.journal.probe();
         }

@@ -159,7 +159,7 @@ impl Ledger {
         let (names, last) = (self.journal.names().by_number(), self.journal.last_row());
         let mut found: Vec<Entry> = Vec::new();
         for submitted in self.days_on_disk()? {
-            let reach = day.number().saturating_sub(self.reach)..=day.number();
+            let reach = day.number().saturating_sub(self.reach())..=day.number();
             if reach.contains(&submitted.number()) {
                 self.journal.read(submitted, last, &mut |row| {
                     let mut id = row.first_id;
@@ -177,7 +177,7 @@ impl Ledger {
                                 found.extend(own.then(|| entry(&part.taken, Some(of))));
                                 id += 1;
                             }
-                            Record::TakenAgain(_) => {}
+                            Record::TakenAgain(_) | Record::Scheduled(_) | Record::Cancelled(_) => {}
                             Record::GivenUp(taken) => {
                                 let of = entry(&taken, None); // moved to another day by a replacement
                                 let own = taken.recipient == Some(recipient) && taken.day == day;
@@ -295,6 +295,7 @@ impl Ledger {
 
     fn copy(&self, to: &Path) -> Result<u64, ReadError> {
         let (names, last) = (self.journal.names(), self.journal.last_row());
+        self.remembered.lock().copy(to)?;
         let there = self.journal.shelf().at(to);
         let mut copied = 0;
         for day in self.days_on_disk()? {
@@ -311,7 +312,7 @@ impl Ledger {
     /// Removes the files of days before one, but none that a start would still read. Returns the days removed.
     pub fn prune(&self, before: Day) -> std::io::Result<Vec<Day>> {
         let today = LocalTime::of(self.ticker.tick().wall).day;
-        let kept_from = before.number().min(today.number().saturating_sub(self.reach));
+        let kept_from = before.number().min(today.number().saturating_sub(self.reach()));
         let folder = &self.journal.shelf().folder;
         let mut removed = Vec::new();
         for id in VolumeId::all(folder)?.into_iter().filter(|id| id.day.number() < kept_from) {

@@ -9,6 +9,12 @@ use crate::policy::joined::{Piece, Recipient};
 use crate::policy::switches::{Switches, UnknownOutcome};
 use crate::smpp::udh::{Part, PartKind};
 
+use super::waiting::Scheduled;
+
+pub(super) use self::scheduled::{Cancelled, write_cancelled, write_scheduled};
+
+mod scheduled;
+
 /// A message's hold on slots and counters.
 ///
 /// Real effects are on disk before the message is written to the SMSC; effects
@@ -123,6 +129,10 @@ pub(super) enum Record {
     GivenUp(Taken),
     /// A reservation was settled.
     Settled(u64, Settled),
+    /// An accepted message waits inside the SMSC for its time.
+    Scheduled(Box<Scheduled>),
+    /// The SMSC has cancelled one.
+    Cancelled(Box<Cancelled>),
 }
 
 /// Why a row cannot be read.
@@ -137,6 +147,8 @@ const UNKNOWN: u8 = 4;
 const PART: u8 = 6;
 const TAKEN_AGAIN: u8 = 9;
 const GIVEN_UP: u8 = 10;
+const SCHEDULED: u8 = 11;
+const CANCELLED: u8 = 12;
 
 /// Octets of a reservation.
 const RESERVED_SIZE: usize = 15;
@@ -281,6 +293,8 @@ pub(super) fn settlements(records: &[u8]) -> Vec<u8> {
             Record::TakenAgain(taken) => taken.write_again(&mut out),
             Record::GivenUp(taken) => taken.write_given_up(&mut out),
             Record::Settled(id, settled) => write_settled(id, settled, &mut out),
+            Record::Scheduled(scheduled) => write_scheduled(&scheduled, &mut out),
+            Record::Cancelled(cancelled) => write_cancelled(&cancelled, &mut out),
         }
     }
     out
@@ -299,6 +313,14 @@ fn read_one(octets: &[u8]) -> Option<(Record, &[u8])> {
         let (record, after) = octets.split_first_chunk::<RESERVED_SIZE>()?;
         let record = if record[0] == TAKEN_AGAIN { Record::TakenAgain } else { Record::GivenUp }(Taken::read(record)?);
         return Some((record, after));
+    }
+    if octets[0] == SCHEDULED {
+        let (scheduled, after) = scheduled::read_scheduled(&octets[1..])?;
+        return Some((Record::Scheduled(Box::new(scheduled)), after));
+    }
+    if octets[0] == CANCELLED {
+        let (cancelled, after) = scheduled::read_cancelled(&octets[1..])?;
+        return Some((Record::Cancelled(Box::new(cancelled)), after));
     }
     let (head, after) = octets.split_first_chunk::<9>()?;
     let id = u64::from_le_bytes(*head[1..].first_chunk()?);
@@ -350,6 +372,18 @@ mod tests {
         part.write(&mut row);
         taken.write_again(&mut row);
         taken.write_given_up(&mut row);
+        let scheduled = Scheduled {
+            account: 513,
+            smsc: "192.0.2.1:2775".into(),
+            message_id: b"7f"[..].into(),
+            due: crate::domain::Moment::from_ms(1 << 41),
+            source: (5, 0, b"62021"[..].into()),
+            recipient: taken.recipient,
+            recipients: 1,
+        };
+        write_scheduled(&scheduled, &mut row);
+        let cancelled = Cancelled { account: 513, by_gateway: true, smsc: "x".into(), message_id: b"7f"[..].into() };
+        write_cancelled(&cancelled, &mut row);
         let records: Result<Vec<_>, _> = read_row(&row).collect();
         let expected = vec![
             Record::Reserved(taken),
@@ -359,10 +393,14 @@ mod tests {
             Record::Part(Box::new(part)),
             Record::TakenAgain(taken),
             Record::GivenUp(taken),
+            Record::Scheduled(Box::new(scheduled)),
+            Record::Cancelled(Box::new(cancelled)),
         ];
         assert_eq!(records, Ok(expected));
+        let again: Vec<_> = read_row(&settlements(&row)).map_while(Result::ok).collect();
+        assert_eq!(again.len(), 7, "all but what was taken, whose senders were refused");
         row.pop();
-        assert_eq!(read_row(&row).last(), Some(Err(RecordError(7))));
+        assert_eq!(read_row(&row).last(), Some(Err(RecordError(9))));
         assert_eq!(read_row(&[99]).last(), Some(Err(RecordError(1))));
     }
 }

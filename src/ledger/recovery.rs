@@ -14,9 +14,10 @@ use super::names::Names;
 use super::operate::{Unanswered, Unknown};
 use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
-use super::record::{self, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
+use super::record::{self, Cancelled, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
 use super::volume::{ReadError, Row, Shelf, VolumeId};
+use super::waiting::{Cancel, Waiting};
 
 /// What a start found.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,7 @@ pub(super) struct Replay<'a> {
     pub(super) spreads: Spreads,
     pub(super) parts: Parts,
     pub(super) unknown: Unknown,
+    pub(super) waiting: Waiting,
     pub(super) names: Names,
     pub(super) next_id: u64,
     /// Number of the last row read; 0 before the first.
@@ -71,11 +73,15 @@ pub(super) fn reach(switches: &Switches) -> u16 {
     switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1
 }
 
-/// Reads the files whose reservations can still matter.
-pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> Result<Replay<'a>, ReadError> {
+/// Reads the files whose reservations can still matter: those of so many days before today.
+pub(super) fn replay<'a>(
+    shelf: &Shelf,
+    switches: &'a Switches,
+    reach: u16,
+    tick: Tick,
+) -> Result<Replay<'a>, ReadError> {
     let began = Instant::now();
     let today = LocalTime::of(tick.wall).day;
-    let reach = reach(switches);
     let volumes = VolumeId::all(&shelf.folder)?;
     let newest = volumes.last().map_or(today, |volume| volume.day);
     let days = volumes.chunk_by(|one, next| one.day == next.day);
@@ -102,6 +108,7 @@ pub(super) fn replay<'a>(shelf: &Shelf, switches: &'a Switches, tick: Tick) -> R
         spreads: Spreads::default(),
         parts: Parts::default(),
         unknown: Unknown::default(),
+        waiting: Waiting::default(),
         names: first.names,
         next_id: first.next_id,
         last_row: first.last_row,
@@ -146,7 +153,7 @@ impl FirstReading {
                     id += 1;
                 }
                 Record::Part(_) => id += 1, // settled in the order of the records, when they are read again
-                Record::TakenAgain(_) | Record::GivenUp(_) => {}
+                Record::TakenAgain(_) | Record::GivenUp(_) | Record::Scheduled(_) | Record::Cancelled(_) => {}
                 Record::Settled(id, settled) => self.outcomes.settle(id, settled),
             }
         }
@@ -176,16 +183,27 @@ impl Replay<'_> {
                     self.part(id, *part, row);
                     id += 1;
                 }
+                Record::Scheduled(scheduled) if scheduled.due > self.tick.wall => self.waiting.enter(*scheduled),
                 Record::TakenAgain(taken) if taken.day >= self.today => self.apply(&taken),
                 Record::GivenUp(taken) if taken.day >= self.today => {
                     let book = self.day(taken.day).book();
                     reserve::give_back(&book, &self.spreads, &taken);
                 }
-                Record::TakenAgain(_) | Record::GivenUp(_) => {}
+                Record::TakenAgain(_) | Record::GivenUp(_) | Record::Scheduled(_) => {}
                 Record::Settled(id, settled) => self.settled(id, settled),
+                Record::Cancelled(cancelled) => self.cancelled(&cancelled),
             }
         }
         Ok(())
+    }
+
+    fn cancelled(&self, cancelled: &Cancelled) {
+        let Cancelled { account, by_gateway, smsc, message_id } = cancelled;
+        if !by_gateway {
+            self.waiting.remove(*account, smsc, message_id);
+        } else if let Some(entry) = self.waiting.find(*account, smsc, message_id) {
+            entry.set_cancel(Cancel::Done);
+        }
     }
 
     fn reserved(&mut self, id: u64, mut taken: Taken, row: &Row) {

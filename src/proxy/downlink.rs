@@ -13,6 +13,7 @@ use crate::smpp::multi::MultiResp;
 use crate::smpp::replace;
 use crate::traffic::overload;
 
+use super::cancel;
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
 use super::session::{End, Session};
@@ -138,6 +139,9 @@ impl Pass<'_> {
         if header.command_id == command::UNBIND {
             self.session.ended(End { side: "smsc", cause: "unbind" });
         }
+        if header.command_id == command::CANCEL_SM | command::RESPONSE {
+            return self.cancelled(header);
+        }
         if !answers && !nack {
             return Onward::AsReceived;
         }
@@ -149,11 +153,14 @@ impl Pass<'_> {
                 self.nacked(&flight);
                 return Onward::AsReceived;
             }
-            Answered::Nothing if nack => return Onward::AsReceived, // of a request that is not ours to count
+            Answered::Nothing if nack => return self.cancelled(header), // or of a request that is not ours to count
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
                 for reservation in flight.held.iter() {
                     self.gateway.ledger.settle_late(reservation, accepted, &mut self.work.ledger);
+                }
+                if let (true, Held::Kept(kept)) = (accepted, &flight.held) {
+                    self.remember(kept, frame);
                 }
                 if accepted { "late_accept" } else { "unknown_answer" }
             }
@@ -162,6 +169,12 @@ impl Pass<'_> {
         };
         self.gateway.metrics.anomalies.with_label_values(&[anomaly]).inc();
         Onward::Absorbed
+    }
+
+    /// The answer to a cancel_sm; one of the gateway's own is no business of the sender.
+    fn cancelled(&mut self, header: Header) -> Onward {
+        let own = cancel::answered(self.gateway, self.session, header, &mut self.work.ledger);
+        if own { Onward::Absorbed } else { Onward::AsReceived }
     }
 
     fn answered(&mut self, flight: &Flight, header: Header, frame: &[u8], settled: &mut Settling) -> Onward {
@@ -181,10 +194,8 @@ impl Pass<'_> {
             Held::Kept(kept) => {
                 let refused = (header.status != 0).then_some(header.status);
                 self.outcome(&kept.reservation, refused, settled);
-                if let Some(id) = replace::message_id(frame).filter(|_| refused.is_none()) {
-                    let Kept { reservation, original, limit } = &**kept;
-                    let account = self.session.sender.scopes.account;
-                    self.gateway.accepted.remember(account, id, original.clone(), *reservation, *limit);
+                if refused.is_none() {
+                    self.remember(kept, frame);
                 }
                 Onward::AsReceived
             }
@@ -196,9 +207,25 @@ impl Pass<'_> {
                 {
                     self.gateway.ledger.give_up(&former, &mut self.work.ledger);
                 }
+                if refused.is_none() {
+                    replacing.rescheduled(self.gateway, self.session, &mut self.work.ledger);
+                }
                 Onward::AsReceived
             }
             Held::Many(many) => self.answered_multi(many, header, frame, settled),
+        }
+    }
+
+    /// The SMSC has named a message that may be replaced, or has a time of its own.
+    fn remember(&mut self, kept: &Kept, frame: &[u8]) {
+        let Some(id) = replace::message_id(frame) else { return };
+        let Kept { reservation, replaceable, later } = kept;
+        if let Some((original, limit)) = replaceable {
+            let account = self.session.sender.scopes.account;
+            self.gateway.accepted.remember(account, id, original.clone(), *reservation, *limit);
+        }
+        if let Some(later) = later {
+            self.gateway.ledger.waits(later.named(self.session, id, 1), &mut self.work.ledger);
         }
     }
 
@@ -207,10 +234,16 @@ impl Pass<'_> {
         let resp = MultiResp::read(frame);
         let all = (header.status != 0).then_some(header.status);
         let mut named: Vec<_> = resp.iter().flat_map(|resp| &resp.unsuccess).filter(|one| one.status != 0).collect();
+        let mut accepted = 0;
         for (name, reservation) in &many.taken {
             // Each entry speaks for one recipient, also where a number stands twice.
             let entry = named.iter().position(|one| one.names(name)).map(|index| named.swap_remove(index));
-            self.outcome(reservation, all.or(entry.map(|one| one.status)), settled);
+            let refused = all.or(entry.map(|one| one.status));
+            accepted += usize::from(refused.is_none());
+            self.outcome(reservation, refused, settled);
+        }
+        if let (1.., Some(later), Some(id)) = (accepted, &many.later, replace::message_id(frame)) {
+            self.gateway.ledger.waits(later.named(self.session, id, accepted), &mut self.work.ledger);
         }
         if all.is_some() || many.refused.is_empty() {
             return Onward::AsReceived;

@@ -52,6 +52,8 @@ pub struct Sender {
     pub account: Arc<Account>,
     /// Its numbers in the ledger.
     pub scopes: Scopes,
+    /// Names of its unit and city, as the ruleset of its site has them.
+    places: Arc<Places>,
     /// Its rate, shared by its sessions.
     pub throttle: Arc<Throttle>,
     /// What passes of it while it comes back from a pause.
@@ -60,6 +62,13 @@ pub struct Sender {
     pub metrics: Arc<SenderMetrics>,
     pub(super) notes: Arc<Notes>,
     bound: Arc<AtomicU32>,
+}
+
+/// Where an account belongs.
+#[derive(Debug)]
+struct Places {
+    unit: Box<str>,
+    city: Option<Box<str>>,
 }
 
 /// A ruleset with everything that works under it; swapped as a whole.
@@ -134,11 +143,13 @@ impl Site {
         let quota = rules.switches.quota.users;
         let sender = |(account, scopes): (&Arc<Account>, Scopes)| {
             metrics.limits(account, quota);
+            let places = Places::of(account, &rules);
             Arc::new(match before.and_then(|before| before.sender(&account.system_id)) {
-                Some(own) => own.under(account, scopes),
+                Some(own) => own.under(account, scopes, places),
                 None => Sender {
                     account: Arc::clone(account),
                     scopes,
+                    places,
                     throttle: Arc::new(Throttle::new(account.rate, ticker.clone())),
                     easing: Arc::default(),
                     metrics: Arc::new(metrics.sender(account)),
@@ -158,7 +169,10 @@ impl Site {
             let rate = sender.account.rate;
             if sender.throttle.rate() != rate && before.sender(&sender.account.system_id).is_some() {
                 let throttle = Arc::new(sender.throttle.followed_by(rate, ticker.clone()));
-                *sender = Arc::new(Sender { throttle, ..sender.under(&sender.account, sender.scopes) });
+                *sender = Arc::new(Sender {
+                    throttle,
+                    ..sender.under(&sender.account, sender.scopes, Arc::clone(&sender.places))
+                });
             }
         }
     }
@@ -172,11 +186,12 @@ impl Site {
 
 impl Sender {
     /// The same account as another configuration has it.
-    fn under(&self, account: &Arc<Account>, scopes: Scopes) -> Self {
+    fn under(&self, account: &Arc<Account>, scopes: Scopes, places: Arc<Places>) -> Self {
         let Self { throttle, easing, metrics, notes, bound, .. } = self;
         Self {
             account: Arc::clone(account),
             scopes,
+            places,
             throttle: Arc::clone(throttle),
             easing: Arc::clone(easing),
             metrics: Arc::clone(metrics),
@@ -202,16 +217,9 @@ impl Sender {
     }
 
     /// Whose traffic its messages to an SMSC are, for holds.
-    pub(super) fn party<'a>(&'a self, rules: &'a Ruleset, smsc: &'a str) -> Party<'a> {
-        let account = &*self.account;
-        let city = account.city.and_then(|city| rules.regions.city_of(city));
-        Party {
-            account: &account.system_id,
-            class: account.class,
-            unit: rules.unit(account.unit),
-            city: city.map(|city| &*city.slug),
-            smsc,
-        }
+    pub(super) fn party<'a>(&'a self, smsc: &'a str) -> Party<'a> {
+        let (account, Places { unit, city }) = (&*self.account, &*self.places);
+        Party { account: &account.system_id, class: account.class, unit, city: city.as_deref(), smsc }
     }
 
     /// The ledger's number of the scope that the account's quota counts in.
@@ -222,6 +230,13 @@ impl Sender {
     /// Sessions bound now.
     pub fn bound(&self) -> u32 {
         self.bound.load(Ordering::Relaxed)
+    }
+}
+
+impl Places {
+    fn of(account: &Account, rules: &Ruleset) -> Arc<Self> {
+        let city = account.city.and_then(|city| rules.regions.city_of(city));
+        Arc::new(Self { unit: rules.unit(account.unit).into(), city: city.map(|city| city.slug.as_str().into()) })
     }
 }
 
@@ -316,6 +331,7 @@ impl Gateway {
         let before = self.site();
         let site = Site::after(&before, rules, settings, &self.ledger, &self.metrics, &self.ticker)?;
         self.site.store(Arc::new(site));
+        self.recall_held();
         self.end_undesignated();
         Ok(before)
     }

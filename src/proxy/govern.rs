@@ -11,6 +11,11 @@ use super::upstream::Way;
 /// Who places and ends automatic holds.
 const OWNER: &str = "overload governor";
 
+/// Whether a hold was placed by a governor.
+pub(super) fn is_automatic(hold: &Hold) -> bool {
+    hold.owner == OWNER
+}
+
 impl Gateway {
     /// Lets every governor take its step, where one is due.
     pub(super) async fn govern(&self, tick: Tick) {

@@ -16,6 +16,8 @@ use crate::domain::Tick;
 use crate::traffic::{Hold, HoldError, NewHold, Party, Past, Scope, Which};
 
 use super::gateway::Gateway;
+use super::govern::is_automatic;
+use super::scheduled::Inside;
 use super::session::{End, Session};
 
 /// How long a pause call waits for a message that was begun.
@@ -32,6 +34,10 @@ pub struct Placed {
     pub not_persisted: Option<String>,
     /// Messages in its scope that the SMSC has and has not answered.
     pub in_flight: usize,
+    /// Messages in its scope that wait inside the SMSC for their time: no hold reaches them.
+    pub inside: Inside,
+    /// Whether the SMSC is asked to cancel those.
+    pub cancelling: bool,
     /// Sessions that were ended because the SMSC did not read on.
     pub sessions_ended: usize,
     /// How long the call took.
@@ -61,6 +67,9 @@ impl Gateway {
         let (not_persisted, (in_flight, sessions_ended)) = tokio::join!(self.save_holds(), self.barrier(&hold.scope));
         hold.persisted = not_persisted.is_none();
         self.show_holds();
+        let inside = self.inside(&hold.scope);
+        let cancelling = inside.count > 0 && self.site().rules.switches.pause.cancel_scheduled && !is_automatic(&hold);
+        self.cancel_scheduled();
         tracing::warn!(
             event = "hold_placed",
             hold = hold.id(),
@@ -71,10 +80,12 @@ impl Gateway {
             until = hold.until.map(|until| until.to_string()),
             persisted = hold.persisted,
             in_flight,
+            scheduled = inside.count,
+            cancelling,
             sessions_ended,
             "sending is stopped"
         );
-        Ok(Placed { hold, not_persisted, in_flight, sessions_ended, waited: started.elapsed() })
+        Ok(Placed { hold, not_persisted, in_flight, inside, cancelling, sessions_ended, waited: started.elapsed() })
     }
 
     /// Ends holds. Without `all_holders` only those that `by` placed are ended.
@@ -121,6 +132,17 @@ impl Gateway {
         (sessions.iter().map(|session| session.window.lock().waiting()).sum(), out.len())
     }
 
+    /// Another site is in force, and accounts may belong elsewhere in it: what is being written looks again whether it is held.
+    pub(super) fn recall_held(&self) {
+        if self.holds.is_idle() {
+            return;
+        }
+        let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
+        for session in sessions.iter().filter(|session| session.gate.outing().is_some()) {
+            session.gate.recall();
+        }
+    }
+
     fn sessions_in(&self, scope: &Scope) -> Vec<Arc<Session>> {
         let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         let tick = self.ticker.tick();
@@ -130,7 +152,7 @@ impl Gateway {
     /// Every account with every SMSC.
     fn any_party(&self, mut is: impl FnMut(&Party<'_>) -> bool) -> bool {
         let site = self.site();
-        let with = |smsc| site.senders.iter().any(|sender| is(&sender.party(&site.rules, smsc)));
+        let with = |smsc| site.senders.iter().any(|sender| is(&sender.party(smsc)));
         self.upstream.names().any(with)
     }
 
@@ -199,7 +221,7 @@ impl Gateway {
         self.metrics.pauses.oldest.set(oldest as f64 / 1e3);
         let site = self.site();
         for sender in &site.senders {
-            let held = |smsc| self.holds.cover(|| sender.party(&site.rules, smsc));
+            let held = |smsc| self.holds.cover(|| sender.party(smsc));
             sender.metrics.held.set(i64::from(self.upstream.names().all(held)));
         }
     }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod bind;
+mod cancel;
 mod downlink;
 mod flow;
 mod gateway;
@@ -15,6 +16,7 @@ mod outgoing;
 mod reading;
 mod replace;
 mod roster;
+mod scheduled;
 mod session;
 mod steward;
 mod sweep;
@@ -28,3 +30,4 @@ pub use hold::{Ended, Placed};
 pub use leave::Drained;
 pub use listener::Listener;
 pub use roster::SessionView;
+pub use scheduled::Inside;

@@ -20,6 +20,7 @@ use super::gateway::Gateway;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note, written};
+use super::scheduled::Later;
 use super::session::Turn;
 use super::uplink::{claim, denied, here, may_submit, observe, refuse_all};
 use super::window::{Held, Many};
@@ -88,7 +89,9 @@ impl Judging<'_> {
         };
         let cap = permits.iter().flatten().next().map(Permit::cap).unwrap_or_default();
         let mark = work.ledger.mark();
-        let mut many = Many { taken: Vec::new(), refused: Vec::new() };
+        let due = permits.iter().flatten().map(Permit::edt).next();
+        let later = due.and_then(|due| Later::of(self.session, self.tick, &self.multi.common, due));
+        let mut many = Many { taken: Vec::new(), refused: Vec::new(), later };
         let (mut gone, mut refusals, owed) = (Vec::new(), Vec::new(), AtomicU32::new(0));
         for (index, permit) in permits.into_iter().enumerate() {
             let name = |status| Unsuccess::new(self.multi.destinations[index].address.unwrap_or_default(), status);

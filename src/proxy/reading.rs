@@ -1,5 +1,6 @@
 //! One frame at both ends of the line: how it is read, what is written anew in it, what is held of it.
 
+use crate::domain::Tick;
 use crate::ledger::Reservation;
 use crate::policy::rules::schedule::Cap;
 use crate::policy::rules::source;
@@ -10,6 +11,7 @@ use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Address, Submission, time};
 
 use super::accepted::Original;
+use super::scheduled::Later;
 use super::session::Turn;
 use super::window::{Held, Kept};
 
@@ -69,17 +71,22 @@ pub(super) fn written(session: &Turn<'_>, frame: &[u8], submission: &Submission<
     if changes.is_empty() { None } else { changes.write(frame) }
 }
 
-/// What is held of a message that a replace_sm may name later.
+/// What is held of a message that a replace_sm may name later, or that has a time of its own.
 pub(super) fn kept(
     session: &Turn<'_>,
+    tick: Tick,
     submission: &Submission<'_>,
     permit: &Permit,
     reservation: Reservation,
 ) -> Option<Held> {
-    let switches = &session.site.rules.switches.replace;
-    if switches.mode != ReplaceMode::Check {
+    let (switches, due) = (&session.site.rules.switches.replace, permit.edt());
+    let check = switches.mode == ReplaceMode::Check;
+    if !check && due <= tick.wall {
         return None;
     }
-    let original = Original::of(&session.sender.account, submission, permit.edt())?;
-    Some(Held::Kept(Box::new(Kept { reservation, original, limit: switches.remember as usize })))
+    let original = if check { Original::of(&session.sender.account, submission, due) } else { None };
+    let replaceable = original.map(|original| (original, switches.remember as usize));
+    let later = Later::of(session, tick, submission, due);
+    let is_kept = replaceable.is_some() || later.is_some();
+    is_kept.then(|| Held::Kept(Box::new(Kept { reservation, replaceable, later })))
 }

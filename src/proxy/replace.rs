@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::domain::{Moment, Tick};
-use crate::ledger::Reservation;
+use crate::ledger::{Batch, Reservation};
 use crate::policy::rules::source;
 use crate::policy::{self, Refusal};
 use crate::record::Verb;
@@ -23,7 +23,8 @@ use super::flow::reserve;
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note, written};
-use super::session::Turn;
+use super::scheduled::Later;
+use super::session::{Session, Turn};
 use super::uplink::{may_submit, observe, refuse_all};
 use super::window::Held;
 
@@ -35,12 +36,24 @@ pub(super) struct Replacing {
     claimed: Arc<Claimed>,
     edt: Moment,
     moves: bool,
+    /// The SMSC's name for the message, and its new time if it has one.
+    named: (Box<[u8]>, Option<Box<Later>>),
 }
 
 impl Replacing {
     /// The SMSC has taken it. Returns what its message holds no more.
     pub(super) fn taken(&self) -> Option<Reservation> {
         self.claimed.moved(self.edt, self.moves.then_some(self.reservation))
+    }
+
+    /// The message waits for another time now, or for none.
+    pub(super) fn rescheduled(&self, gateway: &Gateway, session: &Session, batch: &mut Batch) {
+        let (message_id, later) = &self.named;
+        let (account, smsc) = (session.sender.scopes.account, &session.smsc_metrics.address);
+        gateway.ledger.cancelled(account, smsc, message_id, false, batch);
+        if let Some(later) = later {
+            gateway.ledger.waits(later.named(session, message_id, 1), batch);
+        }
     }
 }
 
@@ -82,11 +95,12 @@ fn line(
     let read = match &found {
         Ok((replace, claimed)) => {
             let original = claimed.original();
-            replace.of(original.destination(), original.data_coding).map(|submission| (submission, claimed))
+            let submission = replace.of(original.destination(), original.data_coding);
+            submission.map(|submission| (submission, claimed, replace.message_id))
         }
         Err(fault) => Err(*fault),
     };
-    let (submission, claimed) = match read {
+    let (submission, claimed, message_id) = match read {
         Ok(read) => read,
         Err(fault) => {
             let permit = policy::decide::malformed(account, fault, tick.wall)?;
@@ -103,7 +117,8 @@ fn line(
     let reservation = reserve(gateway, session, tick, work, &permit)?;
     observe(session, tick, work, reservation.observed);
     let (edt, moves) = (permit.edt(), permit.recipient().is_some());
-    let held = Held::Replacing(Box::new(Replacing { reservation, claimed: Arc::clone(claimed), edt, moves }));
+    let named = (message_id.into(), Later::of(session, tick, &submission, edt));
+    let held = Held::Replacing(Box::new(Replacing { reservation, claimed: Arc::clone(claimed), edt, moves, named }));
     let other = written(session, frame, &submission, permit.cap());
     work.forward(Passing::new(header, octets, held, false), other.as_deref());
     Ok(())

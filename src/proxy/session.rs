@@ -17,6 +17,7 @@ use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
 use crate::traffic::{Gate, Governor, Party};
 
+use super::cancel::Cancels;
 use super::gateway::{Gateway, ProxySettings, Sender, Site};
 use super::upstream::Way;
 use super::window::Window;
@@ -46,6 +47,8 @@ pub(super) struct Session {
     pub(super) window: Mutex<Window>,
     /// Its pass is out while submissions are written to the SMSC.
     pub(super) gate: Gate,
+    /// cancel_sm that are under way.
+    pub(super) cancels: Cancels,
     room: Notify,
     full: AtomicBool,
     heard_esme_ms: AtomicI64,
@@ -139,6 +142,7 @@ impl Session {
             esme_writer: tokio::sync::Mutex::default(),
             window: Mutex::default(),
             gate: Gate::default(),
+            cancels: Cancels::default(),
             room: Notify::new(),
             full: AtomicBool::new(false),
             heard_esme_ms: AtomicI64::new(tick.steady_ms),
@@ -246,6 +250,7 @@ impl Session {
         gateway.sessions.lock().remove(&self.id);
         self.sender.metrics.sessions(self.bind_type).dec();
         self.sender.leave();
+        self.cancels.close();
         let End { side, cause } = self.end.lock().unwrap_or(End::STOP);
         gateway.metrics.session_closes.with_label_values(&[side, cause]).inc();
         let account = &*self.sender.account.system_id;
@@ -392,12 +397,18 @@ impl Session {
 impl Turn<'_> {
     /// Whose traffic this is, for holds.
     pub(super) fn party(&self) -> Party<'_> {
-        self.sender.party(&self.site.rules, &self.session.smsc_metrics.address)
+        self.sender.party(&self.session.smsc_metrics.address)
     }
 
-    /// Whether nothing may be submitted now (7.6).
+    /// Whether nothing may be submitted now (7.6): neither as the batch's site has the account nor as the one in force has
+    /// it, which a reload may have moved to another unit since.
     pub(super) fn is_held(&self, gateway: &Gateway) -> bool {
-        gateway.holds.cover(|| self.party())
+        if gateway.holds.is_idle() {
+            return false;
+        }
+        let site = gateway.site();
+        let now = self.session.place_in(&site).unwrap_or(&self.sender);
+        gateway.holds.cover(|| self.party()) || gateway.holds.cover(|| now.party(&self.session.smsc_metrics.address))
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) async fn run(gateway: Weak<Gateway>) {
         let Some(gateway) = gateway.upgrade() else { return };
         let tick = gateway.ticker.tick();
         gateway.tend_holds(tick, round == 0).await;
+        if round == 0 {
+            gateway.cancel_scheduled();
+        }
         gateway.govern(tick).await;
         round = (round + 1) % SELDOM;
     }

@@ -50,6 +50,10 @@ fn look(gateway: &Arc<Gateway>, settings: &ProxySettings, session: &Arc<Session>
         }
         (due, window.is_forgotten())
     };
+    let unanswered = session.cancels.expire(before);
+    if unanswered > 0 {
+        gateway.metrics.pauses.cancels.with_label_values(&["no_answer"]).inc_by(unanswered);
+    }
     if forgotten {
         session.abort(End { side: "smsc", cause: "silent" });
     }

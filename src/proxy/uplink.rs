@@ -27,7 +27,7 @@ use super::reading::{kept, read, written};
 use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
-use super::{leave, multi, notes, replace};
+use super::{cancel, leave, multi, notes, replace};
 
 /// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
 pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> (End, Inbox) {
@@ -42,10 +42,15 @@ pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) 
             return (End::STOP, inbox); // it reads no further, however much there is; why is noted already
         }
         session.listening(gateway.ticker.tick());
-        let filled = tokio::select! {
-            biased;
-            filled = inbox.fill(&session.esme) => filled,
-            () = session.told_to_leave() => return (End::STOP, inbox),
+        let filled = loop {
+            tokio::select! {
+                biased;
+                () = session.cancels.wanted() => if let Err(end) = cancel::ask(gateway, session).await {
+                    return (end, inbox);
+                },
+                filled = inbox.fill(&session.esme) => break filled,
+                () = session.told_to_leave() => return (End::STOP, inbox),
+            }
         };
         session.busy();
         let end = match filled {
@@ -148,6 +153,9 @@ fn judge(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace
             let status = session.sender.account.status(Reason::SourceNotAllowed);
             work.answers.extend(answer::refusal(header, status));
         }
+        command::CANCEL_SM if !session.cancels.note(header.sequence, frame) => {
+            work.answers.extend(answer::refusal(header, status::ESME_RSYSERR));
+        }
         _ if leave::is_own_unbind(header) => {}
         id if relays(id) => {
             if id == command::UNBIND {
@@ -199,7 +207,7 @@ fn line(
     if !reservation.observed.is_empty() {
         observe(session, tick, work, reservation.observed);
     }
-    let held = read.as_ref().ok().and_then(|submission| kept(session, submission, &permit, reservation));
+    let held = read.as_ref().ok().and_then(|submission| kept(session, tick, submission, &permit, reservation));
     let held = held.unwrap_or(Held::One(reservation));
     let other = read.ok().and_then(|submission| written(session, frame, &submission, permit.cap()));
     work.forward(Passing::new(header, octets, held, part), other.as_deref());

@@ -9,6 +9,7 @@ use crate::smpp::multi::Unsuccess;
 
 use super::accepted::Original;
 use super::replace::Replacing;
+use super::scheduled::Later;
 
 /// Requests without an answer that are remembered to absorb late ones. An SMSC that leaves more of them open is
 /// not listened to any longer: forgetting one would let its late answer settle another that has its number.
@@ -19,7 +20,7 @@ pub(super) const EXPIRED_MAX: usize = 10_000;
 pub(super) enum Held {
     /// For one recipient.
     One(Reservation),
-    /// For one recipient, to be remembered if the SMSC accepts it.
+    /// For one recipient, to be remembered by the SMSC's name for it if it accepts.
     Kept(Box<Kept>),
     /// For several recipients of one submit_multi.
     Many(Box<Many>),
@@ -27,15 +28,15 @@ pub(super) enum Held {
     Replacing(Box<Replacing>),
 }
 
-/// A message that a replace_sm may name once it is accepted.
+/// A message of which something is remembered once it is accepted.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     /// What it has reserved.
     pub(super) reservation: Reservation,
-    /// What it was submitted with.
-    pub(super) original: Original,
-    /// How many messages its account may have remembered.
-    pub(super) limit: usize,
+    /// What a replace_sm is held against, and how many messages its account may have remembered for that.
+    pub(super) replaceable: Option<(Original, usize)>,
+    /// It has a time of its own.
+    pub(super) later: Option<Box<Later>>,
 }
 
 /// The recipients of a submit_multi.
@@ -45,6 +46,8 @@ pub(super) struct Many {
     pub(super) taken: Vec<(Unsuccess, Reservation)>,
     /// Those the gateway refused; they join the SMSC's own in the answer.
     pub(super) refused: Vec<Unsuccess>,
+    /// It has a time of its own.
+    pub(super) later: Option<Box<Later>>,
 }
 
 /// One request under way.

@@ -5,12 +5,15 @@
 //! a listener that is too slow loses the oldest and is told how many.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
@@ -18,10 +21,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::domain::{Clock, Moment};
 
+use super::log_writer::LogWriter;
 use super::process::CountEvents;
 
 /// Events that wait for a listener at most.
 const QUEUE: usize = 1024;
+
+static MISSED: AtomicU64 = AtomicU64::new(0);
+
+/// Events that listeners were too slow for, since the start.
+pub(super) fn missed() -> u64 {
+    MISSED.load(Ordering::Relaxed)
+}
+
+/// A listener was too slow for so many events.
+pub fn count_missed(events: u64) {
+    MISSED.fetch_add(events, Ordering::Relaxed);
+}
 
 /// An event as it is streamed.
 #[derive(Clone, Debug)]
@@ -40,6 +56,7 @@ pub struct Logs {
     stream: broadcast::Sender<Streamed>,
     level: Arc<Mutex<Level>>,
     handle: Option<reload::Handle<EnvFilter, Registry>>,
+    writer: Option<LogWriter>,
 }
 
 #[derive(Debug)]
@@ -71,10 +88,15 @@ impl Logs {
     pub fn install(level: &str, json: bool) -> Self {
         let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
         let (filter, handle) = reload::Layer::new(filter);
-        let logs = Self::new(level, Some(handle));
+        let mut logs = Self::new(level, Some(handle));
+        logs.writer = LogWriter::start(std::io::stderr()).ok();
+        let writer = match &logs.writer {
+            Some(writer) => BoxMakeWriter::new(writer.clone()),
+            None => BoxMakeWriter::new(std::io::stderr), // without a thread a line is written where it comes up
+        };
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_writer(std::io::stderr);
+            .with_writer(writer);
         let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.with_target(false).boxed() };
         let lines = lines.and_then(CountEvents).with_filter(filter);
         let stream = Stream(logs.stream.clone()).with_filter(LevelFilter::INFO);
@@ -86,7 +108,14 @@ impl Logs {
     fn new(level: &str, handle: Option<reload::Handle<EnvFilter, Registry>>) -> Self {
         let level = Level { configured: level.to_owned(), set: None };
         let (stream, _) = broadcast::channel(QUEUE);
-        Self { stream, level: Arc::new(Mutex::new(level)), handle }
+        Self { stream, level: Arc::new(Mutex::new(level)), handle, writer: None }
+    }
+
+    /// Waits until all that was logged is written, but no longer than that.
+    pub fn flush(&self, patience: Duration) {
+        if let Some(writer) = &self.writer {
+            writer.flush(patience);
+        }
     }
 
     /// Listens from now on.

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod clock;
 pub mod faults;
 pub mod legs;
+pub mod log_writer;
 pub mod logs;
 pub mod metrics;
 pub mod pauses;

@@ -3,6 +3,7 @@
 
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -14,8 +15,14 @@ use tracing_subscriber::layer::Context;
 
 use crate::domain::Invariant;
 
+use super::log_writer;
+use super::logs::{self, Logs};
+
 const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
 const LEVEL_NAMES: [&str; LEVELS.len()] = ["error", "warn", "info", "debug", "trace"];
+
+/// How long the end of a part, or of the process, waits for the log.
+pub const PARTING: Duration = Duration::from_millis(500);
 
 static LOG_EVENTS: [AtomicU64; LEVELS.len()] = [const { AtomicU64::new(0) }; LEVELS.len()];
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -34,12 +41,14 @@ impl<S: Subscriber> Layer<S> for CountEvents {
 
 /// Counts panics and logs where they happened. What a panic says is logged only if it was written into the
 /// program: a text put together at run time could hold what no log may hold (P14).
-pub fn count_panics() {
-    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+pub fn count_panics(logs: &Logs) {
+    let logs = logs.clone();
+    std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         PANICS.fetch_add(1, Ordering::Relaxed);
         let message = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(withheld)");
         let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
         tracing::error!(event = "panic", file, line, message, "a part of the program has failed");
+        logs.flush(PARTING); // the process may be about to end
     }));
 }
 
@@ -50,6 +59,9 @@ pub(super) fn register(registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(ReadFamily::new(opts, label, kind, read)?))
     };
     add("log_events_total", "Events the log was given", Some("level"), Kind::Counter, log_events)?;
+    add("telemetry_dropped_total", "What was dropped because nobody took it", Some("sink"), Kind::Counter, || {
+        vec![("log", log_writer::dropped() as f64), ("events", logs::missed() as f64)]
+    })?;
     add("panics_total", "Parts of the program that failed", None, Kind::Counter, || {
         vec![("", PANICS.load(Ordering::Relaxed) as f64)]
     })?;

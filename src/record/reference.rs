@@ -164,6 +164,13 @@ const SERVICE: &[Family] = &[
         "steps of the overload governor: `lower`, `raise`, `lift`, `hold`, `end`",
         "过载调节的步骤:下调、回升、解除、暂停、恢复",
     ),
+    family(
+        "scheduled_cancels_total",
+        "counter",
+        "result",
+        "scheduled messages that the SMSC was asked to cancel during a pause: `cancelled`, `refused`, `later` (it is busy), `no_answer`",
+        "暂停期间请求取消的定时短信,按结果",
+    ),
     family("smsc_up", "gauge", "smsc", "1 while the last connect worked", "短信中心可达"),
     family(
         "smsc_connect_failures_total",
@@ -290,6 +297,13 @@ const PROCESS: &[Family] = &[
         "level",
         "events the log was given: `error`, `warn`, `info`, `debug`, `trace`; [events.md](events.md) lists them",
         "日志事件,按级别",
+    ),
+    family(
+        "telemetry_dropped_total",
+        "counter",
+        "sink",
+        "what was dropped because nobody took it: lines of the `log` whose reader is stuck, `events` that a listener of the stream was too slow for",
+        "因无人读取而丢弃的日志行与事件",
     ),
     family("panics_total", "counter", "", "parts of the program that failed; must stay 0", "程序异常,应恒为 0"),
     family(

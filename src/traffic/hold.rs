@@ -219,6 +219,11 @@ impl Holds {
         self.armed.load(Ordering::SeqCst) > 0 && self.in_force.load().reach.covers(&party())
     }
 
+    /// Whether nothing is held at all; one atomic read, of the same place that [`Holds::cover`] reads.
+    pub fn is_idle(&self) -> bool {
+        self.armed.load(Ordering::SeqCst) == 0
+    }
+
     /// Puts a hold in force, in memory; [`Holds::save`] writes it down.
     pub fn place(&self, new: NewHold, now: Moment) -> Result<Hold, HoldError> {
         new.check(now)?;

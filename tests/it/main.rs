@@ -35,6 +35,7 @@ mod protocol;
 mod reader;
 mod reload;
 mod replace;
+mod scheduled;
 mod schema;
 mod script;
 mod second_reader;

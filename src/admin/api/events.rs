@@ -8,7 +8,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::admin::call::{Answer, Call, Outcome};
-use crate::record::logs::Streamed;
+use crate::record::logs::{Streamed, count_missed};
 
 /// A stream of the events that are wanted. A listener that is too slow is told how many it missed.
 pub(super) async fn stream(call: Call) -> Outcome {
@@ -26,6 +26,7 @@ pub(super) async fn stream(call: Call) -> Outcome {
                 Ok(event) if !wanted(&event) => continue,
                 Ok(event) => Event::default().event(&*event.name).data(&*event.json),
                 Err(RecvError::Lagged(dropped)) => {
+                    count_missed(dropped);
                     Event::default().event("dropped").data(format!(r#"{{"event":"dropped","count":{dropped}}}"#))
                 }
                 Err(RecvError::Closed) => return None,

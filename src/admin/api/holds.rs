@@ -13,6 +13,7 @@ use crate::proxy::Gateway;
 use crate::traffic::{Hold, HoldError, NewHold, Past, Scope, Which};
 
 use super::audit::reason;
+use super::scheduled::InsideView;
 
 /// The longest time a hold may be given; without one it stands until somebody ends it.
 const SECONDS_MAX: u64 = 30 * 86_400;
@@ -70,6 +71,8 @@ pub(super) struct HoldView {
     persisted: bool,
     /// Messages of its scope that the SMSC has and has not answered.
     in_flight: usize,
+    /// Messages of its scope that wait inside the SMSC for their time: it does not reach them.
+    scheduled: InsideView,
 }
 
 /// A hold that was placed, and behind the barrier.
@@ -79,6 +82,10 @@ pub(super) struct PlacedView {
     /// Nothing of its scope was written to the SMSC from this moment on.
     effective_at: String,
     in_flight: usize,
+    /// Messages of its scope that wait inside the SMSC for their time: it does not reach them.
+    scheduled: InsideView,
+    /// Whether the SMSC is asked to cancel those that are due before the hold ends (`pause.cancel_scheduled`).
+    cancelling: bool,
     /// Sessions that were ended because the SMSC did not read on.
     sessions_ended: usize,
     /// How long the call took.
@@ -126,13 +133,16 @@ pub(super) async fn place(call: Call) -> Outcome {
     let placed =
         gateway.pause(NewHold { scope, owner, role, reason: why, until }).await.map_err(|error| told(&error))?;
     let hold = HoldView::of(gateway, &placed.hold);
-    let after = json!({ "hold": hold.id, "until": hold.until, "in_flight": placed.in_flight });
+    let after = json!({ "hold": hold.id, "until": hold.until, "in_flight": placed.in_flight,
+        "scheduled": placed.inside.count, "cancelling": placed.cancelling });
     let recorded = call.did(act, after).await;
     Answer::with(
         201,
         &PlacedView {
             effective_at: gateway.now().to_string(),
             in_flight: placed.in_flight,
+            scheduled: placed.inside.into(),
+            cancelling: placed.cancelling,
             sessions_ended: placed.sessions_ended,
             waited_ms: (placed.waited.as_secs_f64() * 1e5).round() / 100.0,
             not_persisted: placed.not_persisted,
@@ -194,6 +204,7 @@ impl HoldView {
             until: hold.until.map(|until| until.to_string()),
             persisted: hold.persisted,
             in_flight: gateway.in_flight(&hold.scope),
+            scheduled: gateway.inside(&hold.scope).into(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod policy;
 mod probes;
 mod refusals;
+mod scheduled;
 mod sessions;
 mod smscs;
 mod status;

@@ -11,7 +11,9 @@ use crate::policy::calendar::DayKind;
 use crate::policy::rules::hours;
 use crate::proxy::Gateway;
 use crate::smpp::bind::BindType;
+use crate::traffic::Scope;
 
+use super::scheduled::InsideView;
 use super::smscs::{self, SmscView};
 
 /// The state of a gateway.
@@ -39,6 +41,8 @@ pub(super) struct Status {
     totals: TotalsView,
     /// Messages that wait for the SMSC's answer.
     in_flight: usize,
+    /// Messages that wait inside the SMSC for their time.
+    scheduled: InsideView,
     /// The ledger.
     ledger: LedgerView,
     /// The clock.
@@ -139,6 +143,7 @@ pub(super) async fn show(call: Call) -> Outcome {
         rates: RatesView { received_per_s, forwarded_per_s, refused_per_s },
         totals: TotalsView { received: totals.received, forwarded: totals.forwarded, refused: totals.refused },
         in_flight: sessions.iter().map(|one| one.in_flight).sum(),
+        scheduled: gateway.inside(&Scope::All).into(),
         ledger: LedgerView::of(gateway),
         clock: ClockView::of(gateway),
         window: WindowView::of(&site.rules, LocalTime::of(gateway.now())),

@@ -7,7 +7,7 @@ use crate::admin::route::{LIMIT, Parameter, Route, Shape};
 
 use super::{
     accounts, audit, build, drain, errors, events, explain, holds, ledger, log_level, metrics, policy, probes,
-    refusals, sessions, smscs, status,
+    refusals, scheduled, sessions, smscs, status,
 };
 
 /// A handler as the table holds it.
@@ -162,6 +162,20 @@ pub const ROUTES: &[Route] = &[
             "End a hold by its id, or those on a scope such as account:ID",
             Shape::of::<holds::EndedView>(),
             run!(holds::end),
+        )
+    },
+    Route {
+        query: &[
+            LIMIT,
+            CURSOR,
+            Parameter { name: "scope", kind: Text, about: "of this part of the traffic only, such as city:hefei" },
+        ],
+        ..get(
+            "/api/v1/scheduled",
+            "listScheduled",
+            "Messages that wait inside the SMSC for their time: no hold reaches them",
+            Shape::list::<scheduled::ScheduledView>(),
+            run!(scheduled::list),
         )
     },
     get("/api/v1/drain", "getDrain", "How far a drain is", Shape::of::<drain::DrainView>(), run!(drain::show)),

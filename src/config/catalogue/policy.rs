@@ -267,6 +267,13 @@ pub const POLICY: &[Key] = &[
         "暂停结束后速率由一成恢复到全额的秒数",
     ),
     key(
+        "pause.cancel_scheduled",
+        Flag,
+        "7.6, A-27",
+        "while somebody's hold is in force, ask the SMSC to cancel the messages that it is to deliver before the hold's end; they are not sent again, and their slots stay taken",
+        "人工暂停期间是否请求短信中心取消届时应投递的定时短信;取消后不补发,也不退还名额",
+    ),
+    key(
         "overload.mode",
         OneOf(&["hold", "lower", "off"]),
         "7.6",

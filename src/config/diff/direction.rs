@@ -96,6 +96,7 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("tlv.unknown", Order(&[&["refuse"], &["pass"]])),
     ("tlv.allow", ItemsLoosen),
     ("pause.ramp_seconds", Either),
+    ("pause.cancel_scheduled", TrueTightens),
     ("overload.mode", Either),
     ("overload.freeze", Either),
     ("overload.lower_share_percent", Either),

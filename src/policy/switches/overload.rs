@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct PauseSwitches {
     /// Seconds in which an account's rate grows to its whole when a hold on it ends; 0 is at once.
     pub ramp_seconds: u32,
+    /// Whether the SMSC is asked to cancel what it is to deliver during a pause.
+    pub cancel_scheduled: bool,
 }
 
 /// The overload governor, one for each SMSC.
@@ -64,7 +66,7 @@ pub enum OverloadMode {
 
 impl Default for PauseSwitches {
     fn default() -> Self {
-        Self { ramp_seconds: 10 }
+        Self { ramp_seconds: 10, cancel_scheduled: false }
     }
 }
 
