@@ -3,11 +3,14 @@
 
 use crate::domain::{LocalTime, Moment};
 use crate::policy::report::Report;
+use crate::policy::switches::ReplaceMode;
 use crate::policy::{self, Account, Ruleset};
+use crate::proxy::Remembered;
 use crate::sim::SubmitSpec;
 use crate::smpp::command::{self, status};
 use crate::smpp::frame::{Cut, MAX_PDU};
 use crate::smpp::multi::Multi;
+use crate::smpp::replace::Replace;
 use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Address, Header, Submission};
 
@@ -41,6 +44,24 @@ impl Asked<'_> {
         if is_multi(frame) { self.about_many(frame) } else { vec![self.about_one(frame)] }
     }
 
+    /// The report of a replace_sm, held against what is remembered of the message that it names.
+    pub fn about_replacement(&self, frame: &[u8], known: impl FnOnce(&Replace<'_>) -> Option<Remembered>) -> Report {
+        let unknown = Malformed { field: Field::Operation, status: status::ESME_RREPLACEFAIL };
+        let replace = match Replace::read(frame) {
+            Ok(replace) => replace,
+            Err(fault) => return self.malformed(fault),
+        };
+        let Some(remembered) = known(&replace) else { return self.malformed(unknown) };
+        remembered.with(&replace).map_or_else(
+            |fault| self.malformed(fault),
+            |submission| {
+                let (rules, account) = (self.rules, self.account);
+                let told = policy::explain_replacement(rules, account, &submission, remembered.replaced(), self.at);
+                Report::of(rules, account, &told)
+            },
+        )
+    }
+
     fn about_one(&self, frame: &[u8]) -> Report {
         Submission::read(frame).map_or_else(|fault| self.malformed(fault), |submission| self.judged(&submission))
     }
@@ -64,6 +85,12 @@ impl Asked<'_> {
         let verdict = policy::decide::malformed(self.account, fault, self.at);
         Report::malformed(self.rules, self.account, &verdict, fault)
     }
+}
+
+/// Whether a frame is a replace_sm that is judged like a submission.
+pub fn is_checked_replacement(rules: &Ruleset, frame: &[u8]) -> bool {
+    rules.switches.replace.mode == ReplaceMode::Check
+        && Header::read(frame).is_some_and(|header| header.command_id == command::REPLACE_SM)
 }
 
 /// Whether a frame is a submit_multi, of which each recipient has a report.

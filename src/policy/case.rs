@@ -123,6 +123,19 @@ impl<'a> Case<'a> {
         Case { submission, recipient, place, ..*self }
     }
 
+    /// The same case of what replaces a message that is delivered at `edt`: where it names no time of its own,
+    /// the message keeps the one it has.
+    #[must_use]
+    pub fn replacing(self, edt: Moment) -> Self {
+        if self.schedule != Schedule::Immediate {
+            return self;
+        }
+        let edt = edt.max(self.now);
+        let local = LocalTime::of(edt);
+        let place = self.recipient.ok().and_then(|number| self.rules.regions.place(number, local.day));
+        Self { edt, local, place, ..self }
+    }
+
     /// The text, if a rule looks at it and it could be decoded.
     pub fn readable(&self) -> Option<Text<'a>> {
         self.text.and_then(Result::ok)

@@ -83,17 +83,11 @@ pub fn decide_replacement(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
-    let mut case = Case::read(rules, account, submission, now, scratch);
-    let keeps = case.schedule == Schedule::Immediate;
-    if keeps {
-        case.edt = replaced.edt.max(now);
-        case.local = LocalTime::of(case.edt);
-        case.place = case.recipient.ok().and_then(|number| rules.regions.place(number, case.local.day));
-    }
+    let case = Case::read(rules, account, submission, now, scratch).replacing(replaced.edt);
     let observed = judged(&case, |_| true)?;
     let permit = Permit::of(&case, observed);
     // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
-    let moves = !keeps && permit.day() != replaced.day;
+    let moves = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
     Ok(if moves { permit } else { Permit { recipient: None, ..permit } })
 }
 

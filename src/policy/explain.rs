@@ -10,7 +10,7 @@ use crate::smpp::coding::ONE_MESSAGE;
 
 use super::calendar::DayKind;
 use super::case::{Case, Finding, Schedule, Scratch};
-use super::decide::{Permit, Refusal, decide};
+use super::decide::{Permit, Refusal, Replaced, decide, decide_replacement};
 use super::mode::{Mode, Rule};
 use super::reason::Reasons;
 use super::regions::{City, Operator};
@@ -83,18 +83,36 @@ pub struct Detail {
 /// Judges one submission at one instant and says how.
 pub fn explain(rules: &Ruleset, account: &Account, submission: &Submission<'_>, now: Moment) -> Explanation {
     let verdict = decide(rules, account, submission, now, &mut Scratch::default());
+    Explanation::of(verdict, &Case::read(rules, account, submission, now, &mut Scratch::default()))
+}
+
+/// The same of what replaces an accepted message.
+pub fn explain_replacement(
+    rules: &Ruleset,
+    account: &Account,
+    submission: &Submission<'_>,
+    replaced: Replaced,
+    now: Moment,
+) -> Explanation {
+    let verdict = decide_replacement(rules, account, submission, replaced, now, &mut Scratch::default());
     let mut scratch = Scratch::default();
-    let case = Case::read(rules, account, submission, now, &mut scratch);
-    let place = case.place;
-    Explanation {
-        verdict,
-        steps: STATELESS.into_iter().map(|(rule, check)| Step::of(rule, &case, check(&case))).collect(),
-        policy_version: rules.version,
-        recipient: case.recipient.ok(),
-        city: place.and_then(|place| rules.regions.city_of(place.city?)).cloned(),
-        operator: place.map(|place| place.operator),
-        length: case.readable().map(|text| length::counted(case.author(), text)),
-        edt: case.edt,
+    let case = Case::read(rules, account, submission, now, &mut scratch).replacing(replaced.edt);
+    Explanation::of(verdict, &case)
+}
+
+impl Explanation {
+    fn of(verdict: Result<Permit, Refusal>, case: &Case<'_>) -> Self {
+        let (rules, place) = (case.rules, case.place);
+        Self {
+            verdict,
+            steps: STATELESS.into_iter().map(|(rule, check)| Step::of(rule, case, check(case))).collect(),
+            policy_version: rules.version,
+            recipient: case.recipient.ok(),
+            city: place.and_then(|place| rules.regions.city_of(place.city?)).cloned(),
+            operator: place.map(|place| place.operator),
+            length: case.readable().map(|text| length::counted(case.author(), text)),
+            edt: case.edt,
+        }
     }
 }
 

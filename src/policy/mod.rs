@@ -27,7 +27,7 @@ pub mod switches;
 pub(crate) mod testing;
 
 pub use decide::{Permit, Refusal, Scratch, decide};
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, explain, explain_replacement};
 pub use mode::{Mode, Modes, Rule};
 pub use quirks::{Quirk, Quirks};
 pub use reason::{Reason, Reasons};

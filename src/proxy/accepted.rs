@@ -19,8 +19,9 @@ use crate::ledger::Reservation;
 use crate::policy::Account;
 use crate::policy::decide::Replaced;
 use crate::policy::rules::source;
+use crate::smpp::replace::Replace;
 use crate::smpp::udh::Parts;
-use crate::smpp::{Address, Operation, Submission};
+use crate::smpp::{Address, Malformed, Operation, Submission};
 
 /// The messages of all accounts, by the ledger's number of the account.
 #[derive(Debug, Default)]
@@ -60,6 +61,13 @@ struct Standing {
     claimed: bool,
 }
 
+/// What is remembered of a message that a replace_sm names, for people who ask what would become of it.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    original: Original,
+    replaced: Replaced,
+}
+
 /// A message while one replacement of it is judged or under way. Free for the next when this is dropped.
 #[derive(Debug)]
 pub(super) struct Claimed(Arc<Message>);
@@ -86,6 +94,31 @@ impl Accepted {
             return None;
         }
         Some(Claimed(message))
+    }
+
+    /// The same without a replacement in mind.
+    pub(super) fn look(&self, account: u16, id: &[u8], source: &[u8]) -> Option<Remembered> {
+        let message = Arc::clone(self.0.get(&account)?.by_id.get(id)?);
+        let replaced = message.standing.lock().replaced();
+        (*message.original.source == *source).then(|| Remembered { original: message.original.clone(), replaced })
+    }
+}
+
+impl Standing {
+    const fn replaced(&self) -> Replaced {
+        Replaced { edt: self.edt, day: self.reservation.day() }
+    }
+}
+
+impl Remembered {
+    /// The submission that a replacement would make of it.
+    pub fn with<'a>(&'a self, replace: &Replace<'a>) -> Result<Submission<'a>, Malformed> {
+        replace.of(self.original.destination(), self.original.data_coding)
+    }
+
+    /// When it is delivered, and for which day it counts.
+    pub const fn replaced(&self) -> Replaced {
+        self.replaced
     }
 }
 
@@ -120,8 +153,7 @@ impl Claimed {
 
     /// When it is delivered, and for which day it counts.
     pub(super) fn replaced(&self) -> Replaced {
-        let standing = self.0.standing.lock();
-        Replaced { edt: standing.edt, day: standing.reservation.day() }
+        self.0.standing.lock().replaced()
     }
 
     /// The SMSC has taken the replacement. With another day's reservation that is what the message holds from

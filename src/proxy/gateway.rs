@@ -10,12 +10,14 @@ use parking_lot::Mutex;
 
 use crate::domain::{AccountId, Clock, ClockWatch, Invariant, Moment, Tick, Ticker};
 use crate::ledger::{self, Ledger, Scopes};
+use crate::policy::rules::source;
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
 use crate::record::{Metrics, SenderMetrics};
+use crate::smpp::replace::Replace;
 use crate::traffic::{Bucket, Ease, Holds, Party, Throttle};
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, Remembered};
 use super::notes::Notes;
 use super::session::{End, Session};
 use super::upstream::Upstream;
@@ -268,6 +270,14 @@ impl Gateway {
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What is remembered of the accepted message that a replace_sm of an account names
+    /// (`replace.mode = "check"`); `None` of one that the account could not replace.
+    pub fn remembered(&self, account: &Account, replace: &Replace<'_>) -> Option<Remembered> {
+        let scopes = self.site().sender(&account.system_id)?.scopes;
+        let source = source::shown(account, replace.source).digits;
+        self.accepted.look(scopes.account, replace.message_id, source)
     }
 
     /// The counters.

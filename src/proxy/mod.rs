@@ -25,6 +25,7 @@ mod upstream;
 mod window;
 mod wire;
 
+pub use accepted::Remembered;
 pub use gateway::{Gateway, ProxySettings, Sender, Site};
 pub use hold::{Ended, Placed};
 pub use leave::Drained;

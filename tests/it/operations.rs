@@ -254,3 +254,25 @@ async fn the_smsc_refuses_one_of_two_to_the_same_number() {
     let (status, frame) = ask(&mut esme, &multi(&[&to, &again], 402)).await;
     assert_eq!((status, unsuccess(&frame)), (0, vec![(to, 0x45)]), "one place was free, not two");
 }
+
+/// The answer names those that the SMSC did not take and those that the gateway did not pass on.
+#[tokio::test]
+async fn the_smscs_and_the_gateways_refusals_come_back_together() {
+    let unwanted = hefei(2);
+    let entry = [b"\x01\x01", unwanted.as_bytes(), b"\0\0\0\0\x0B"].concat();
+    let body = [b"id\0\x01", &entry[..], b"\x14\0\0\x01x"].concat();
+    let script = Script::new(move |pdu| match script::command_of(pdu) {
+        0x21 => vec![script::response(pdu, 0, &body)],
+        _ => vec![script::response(pdu, 0, b"id\0")],
+    })
+    .await;
+    let stand = Stand::new(Setup { smsc: Some(script.address), ..Setup::default() }).await;
+    let mut esme = stand.bind("hefei").await;
+    let (taken, unwanted, foreign) = (hefei(1), hefei(2), subscriber("wuhu", 1));
+    let (status, frame) = ask(&mut esme, &multi(&[&foreign, &taken, &unwanted], 501)).await;
+    assert_eq!((status, unsuccess(&frame)), (0, vec![(unwanted.clone(), 0x0B), (foreign, 0x0B)]));
+    assert!(frame.ends_with(b"\x14\0\0\x01x") && frame[16..].starts_with(b"id\0\x02"), "and the rest as it was");
+    assert_eq!(ask(&mut esme, &good(&taken).submit_sm(502)).await.0, 0x45);
+    assert_eq!(ask(&mut esme, &good(&unwanted).submit_sm(503)).await.0, 0, "its slot was given back");
+    stand.assert_conserved();
+}

@@ -1,11 +1,14 @@
 //! replace_sm with `replace.mode = "check"`: held against the message that it replaces.
 
+use serde_json::json;
 use smsluice::sim::esme::Esme;
 use smsluice::sim::submit::SubmitSpec;
 use smsluice::smpp::command::{REPLACE_SM, SUBMIT_SM};
 
+use crate::admin::{token, with_tokens};
+use crate::http::call;
 use crate::script::{self, Script};
-use crate::stand::{GOOD, Setup, Stand, good, hefei, verdict};
+use crate::stand::{GOOD, OPEN, Setup, Stand, good, hefei, verdict};
 
 const CHECK: &str = "[replace]\nmode = \"check\"\n";
 /// Tomorrow at nine, within the 24 hours.
@@ -87,6 +90,30 @@ async fn only_a_message_of_the_account_that_is_remembered_is_replaced() {
     let mut esme = stand.bind("hefei").await;
     assert_eq!(replaced(&mut esme, &ids[2], &text(GOOD)).await, 0x13, "unknown after a restart");
     stand.assert_conserved();
+}
+
+#[tokio::test]
+async fn explain_says_what_would_become_of_a_replacement() {
+    let stand = Stand::new(Setup { policy: CHECK.to_owned(), change: with_tokens, ..Setup::default() }).await;
+    let mut esme = stand.bind("hefei").await;
+    let id = accepted(&mut esme, &good(&hefei(1)).at("261124143000032+")).await;
+    let told = async |id: &str, spec: SubmitSpec, at: &str| {
+        let question =
+            json!({ "account": "hefei", "pdu_hex": smsluice::domain::hex(&spec.replace_sm(id, 5)), "at": at });
+        let reply = call(stand.gateway.admin, &token("view"), "POST", "/api/v1/explain", &question.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.json()
+    };
+    let kept = told(&id, text(GOOD), "2026-11-24T12:00:00+08:00").await;
+    assert_eq!((&kept["verdict"], &kept["edt"]), (&"permit".into(), &"2026-11-24T14:30:00+08:00".into()));
+    assert_eq!((&kept["city"], &kept["length"]), (&"hefei".into(), &GOOD.chars().count().into()));
+    let unsigned = told(&id, text("没有落款"), OPEN).await;
+    assert_eq!((&unsigned["verdict"], &unsigned["reason"]), (&"refuse".into(), &"no_signature".into()));
+    let busy = told(&id, text(GOOD).at("261124120000032+"), OPEN).await;
+    assert_eq!(busy["reason"], "busy");
+    let unknown = told("no-such-id", text(GOOD), OPEN).await;
+    assert_eq!((&unknown["reason"], &unknown["code"]), (&"operation_denied".into(), &0x13.into()));
+    assert_eq!(replaced(&mut esme, &id, &text(GOOD)).await, 0, "asking has taken nothing");
 }
 
 /// What replaces a message is its whole text, also where parts are judged together: nothing of it is judged later.

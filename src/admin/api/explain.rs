@@ -60,7 +60,13 @@ pub(super) async fn ask(call: Call) -> Outcome {
         }
     };
     let frame = frame(&question)?;
-    let mut reports = Asked { rules: &site.rules, account, at }.about(&frame).into_iter();
+    let asked = Asked { rules: &site.rules, account, at };
+    let reports = if asked::is_checked_replacement(&site.rules, &frame) {
+        vec![asked.about_replacement(&frame, |replace| call.gateway().remembered(account, replace))]
+    } else {
+        asked.about(&frame)
+    };
+    let mut reports = reports.into_iter();
     let first = reports.next().ok_or_else(|| Problem::invalid("pdu_hex", "the submit_multi has no recipient"))?;
     Answer::json(&Explained { first, further: reports.collect() })
 }

@@ -35,7 +35,8 @@ const INVALID: u8 = 7;
   smsluice explain --account hf6202 --pdu '00000040 00000004 ...' --json
 
 A number given as `-` is read from standard input and so stays out of the shell's history;
-numbers are shown masked. A submit_multi is told recipient by recipient. --text travels in UCS-2 (data_coding 8); for anything else give --pdu.
+numbers are shown masked. A submit_multi is told recipient by recipient;
+a replace_sm that is checked names a message that only the running gateway knows: ask its API. --text travels in UCS-2 (data_coding 8); for anything else give --pdu.
 
 Exit codes: 0 done, the verdict is in the output; 2 usage, 5 no such account,
 7 the configuration does not validate.")]
@@ -106,6 +107,9 @@ fn explained(args: &Args, chinese: bool, input: &mut dyn std::io::Read) -> Resul
     let account = rules.account(&args.account).ok_or_else(|| not_found(&rules, &args.account))?;
     let frame = frame(args, input)?;
     let asked = Asked { rules: &rules, account, at: args.at.unwrap_or(now) };
+    if asked::is_checked_replacement(&rules, &frame) {
+        return Err(usage("a replace_sm names a message that only the running gateway knows: ask its API (explain)"));
+    }
     let reports = asked.about(&frame);
     if asked::is_multi(&frame) && args.json {
         return Ok(json(&reports));

@@ -150,3 +150,17 @@ fn a_submit_multi_is_told_recipient_by_recipient() {
     assert!(text.starts_with("verdict   refuse operation_denied [clause 2.4] 0x13 ESME_RREPLACEFAIL"), "{text}");
     assert!(text.contains("\noperation   2.4             enforce refuse"), "{text}");
 }
+
+#[test]
+fn a_replacement_is_asked_of_the_gateway_that_knows_its_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config")).expect("the shipped folder") {
+        let path = entry.expect("an entry").path();
+        std::fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("copied");
+    }
+    std::fs::write(folder.path().join("policy.toml"), "[replace]\nmode = \"check\"\n").expect("written");
+    let hex = crate::domain::hex(&SubmitSpec::new("6202055101", HEFEI, GOOD).replace_sm("1", 7));
+    let args = parse(&folder.path().display().to_string(), &["--account", "hf6202", "--pdu", &hex]);
+    let failure = explained(&args, false, &mut std::io::empty()).expect_err("a failure");
+    assert!(failure.code == USAGE && failure.message.contains("API"), "{failure:?}");
+}
