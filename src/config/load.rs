@@ -7,6 +7,7 @@ use crate::domain::{Moment, Msisdn};
 use crate::policy::Ruleset;
 use crate::policy::calendar::Calendar;
 use crate::policy::regions::Regions;
+use crate::policy::ruleset::Identity;
 use crate::policy::switches::Switches;
 
 use super::accounts::{self, Accounts, Context, Customers};
@@ -106,7 +107,8 @@ pub fn load_with_env(
         return Err(problems);
     }
     let Accounts { list: accounts, by_system_id, units } = accounts;
-    let ruleset = Ruleset { version: 1, switches, accounts, by_system_id, units, regions, calendar };
+    let identity = Identity::unique();
+    let ruleset = Ruleset { identity, version: 1, switches, accounts, by_system_id, units, regions, calendar };
     let (warnings, origins, sha256) = (problems.0, loading.origins, loading.digest.finish());
     let source = Source { dir: dir.to_owned(), environment: environment.clone() };
     Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows, sha256, source })

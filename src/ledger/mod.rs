@@ -261,7 +261,8 @@ impl Ledger {
         if batch.records.is_empty() {
             return Ok(());
         }
-        let mut own: Vec<&mut Reservation> = reservations.filter(|one| one.is_durable()).collect();
+        let mut own: Vec<&mut Reservation> = Vec::with_capacity(batch.records.len() / record::RESERVED_SIZE);
+        own.extend(reservations.filter(|one| one.is_durable()));
         let ticket = self.journal.append(&mut batch.records, own.len() as u64);
         for (id, reservation) in (ticket.first_id..).zip(&mut own) {
             reservation.id = id;

@@ -151,7 +151,7 @@ const SCHEDULED: u8 = 11;
 const CANCELLED: u8 = 12;
 
 /// Octets of a reservation.
-const RESERVED_SIZE: usize = 15;
+pub(super) const RESERVED_SIZE: usize = 15;
 /// Octets of a part behind what its message took and before its text.
 const PART_SIZE: usize = 24;
 

@@ -1,6 +1,6 @@
 //! The case: what the rules judge, read once from a submission.
 
-use crate::domain::{AccountClass, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
+use crate::domain::{AccountClass, AccountId, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
 use crate::smpp::coding::{self, CodingError, Encoding};
 use crate::smpp::time::{Time, TimeError};
 use crate::smpp::udh::{Part, Parts};
@@ -10,15 +10,38 @@ use super::matching;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
-use super::ruleset::{Account, Ruleset};
+use super::rules::Check;
+use super::ruleset::{Account, Identity, Ruleset};
 use super::switches::{Multipart, ZeroOffset};
 
 /// Buffers that one decision after another uses, so that none allocates.
+///
+/// They also remember the last text: a campaign sends one to thousands, and what the rules find in it does not
+/// change from recipient to recipient.
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<char>,
     matching: Vec<char>,
+    last: Option<Last>,
+    octets: Vec<u8>,
+    pub(super) found: Found,
 }
+
+/// Whose text the buffers hold, and in what coding [`Scratch::octets`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Last {
+    rules: Identity,
+    account: AccountId,
+    data_coding: u8,
+    encoding: Encoding,
+}
+
+/// What the rules about nothing but the text have found in the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found([Option<Finding>; TEXT_RULES.len()]);
+
+/// The rules that look at nothing but the text, as long as it is a whole one without a header.
+const TEXT_RULES: [Rule; 4] = [Rule::Decode, Rule::Length, Rule::Signature, Rule::Contact];
 
 /// One submission with everything that more than one rule looks at.
 #[derive(Clone, Copy, Debug)]
@@ -103,12 +126,24 @@ impl<'a> Case<'a> {
         now: Moment,
         scratch: &'a mut Scratch,
     ) -> Self {
+        Self::read_anew_or_again(rules, account, submission, now, scratch).0
+    }
+
+    /// The same, and where to keep what the rules find in the text.
+    pub(super) fn read_anew_or_again(
+        rules: &'a Ruleset,
+        account: &'a Account,
+        submission: &'a Submission<'a>,
+        now: Moment,
+        scratch: &'a mut Scratch,
+    ) -> (Self, &'a mut Found) {
         let schedule = Schedule::read(submission.schedule, now, account.zero_offset(&rules.switches));
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
-        let text = Text::read(rules, account, submission, scratch);
+        let (text, found) = Text::read(rules, account, submission, scratch);
         let (recipient, place) = (Err(MsisdnError::Digits), None);
-        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text }.to(submission)
+        let case = Self { rules, account, submission, now, schedule, edt, local, recipient, place, text };
+        (case.to(submission), found)
     }
 
     /// The same case for one recipient of several.
@@ -163,6 +198,22 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Whether nothing else says anything of the text: no header, and no TLV that makes it a part.
+fn is_alone(submission: &Submission<'_>) -> bool {
+    submission.user_data.header == 0 && submission.user_data.parts == Parts::Whole
+}
+
+impl Found {
+    /// What a rule finds; of a text that has been looked at before, what it found then.
+    pub(super) fn or_check(&mut self, case: &Case<'_>, rule: Rule, check: Check) -> Finding {
+        let place = TEXT_RULES.iter().position(|own| *own == rule);
+        match place.and_then(|place| self.0.get_mut(place)) {
+            Some(found) if is_alone(case.submission) => *found.get_or_insert_with(|| check(case)),
+            _ => check(case),
+        }
+    }
+}
+
 impl Author<'_> {
     /// Whether the parts of one message are judged together. The exempt class's always are.
     pub fn joins_parts(&self) -> bool {
@@ -176,6 +227,36 @@ impl<'a> Text<'a> {
         account: &Account,
         submission: &Submission<'_>,
         scratch: &'a mut Scratch,
+    ) -> (Option<Result<Self, CodingError>>, &'a mut Found) {
+        let Scratch { text: chars, matching, last, octets, found } = scratch;
+        let (data, data_coding) = (&submission.user_data, submission.data_coding);
+        let alone = is_alone(submission);
+        if let Some(last) = last.filter(|last| {
+            alone
+                && (last.rules, last.account) == (rules.identity, account.id)
+                && last.data_coding == data_coding
+                && octets == data.text
+        }) {
+            return (Some(Ok(Self { chars, matching, encoding: last.encoding })), found);
+        }
+        (*last, *found) = (None, Found::default());
+        let text = Self::decode(rules, account, submission, chars, matching);
+        if let Some(Ok(Self { encoding, .. })) = text
+            && alone
+        {
+            *last = Some(Last { rules: rules.identity, account: account.id, data_coding, encoding });
+            octets.clear();
+            octets.extend_from_slice(data.text);
+        }
+        (text, found)
+    }
+
+    fn decode(
+        rules: &Ruleset,
+        account: &Account,
+        submission: &Submission<'_>,
+        chars: &'a mut Vec<char>,
+        matching: &'a mut Vec<char>,
     ) -> Option<Result<Self, CodingError>> {
         let judged = |rule| account.modes.judges(rule);
         let compared = judged(Rule::Signature)
@@ -186,16 +267,15 @@ impl<'a> Text<'a> {
         }
         let octets = submission.user_data.text;
         let dc15 = rules.switches.encoding.dc15;
-        let encoding = match coding::decode(submission.data_coding, octets, account.dc0, dc15, &mut scratch.text) {
+        let encoding = match coding::decode(submission.data_coding, octets, account.dc0, dc15, chars) {
             Ok(encoding) => encoding,
             Err(error) => return Some(Err(error)),
         };
-        scratch.matching.clear();
+        matching.clear();
         if compared {
-            let strip = rules.switches.signature.strip_format_chars;
-            matching::matching_text(&scratch.text, strip, &mut scratch.matching);
+            matching::matching_text(chars, rules.switches.signature.strip_format_chars, matching);
         }
-        Some(Ok(Self { chars: &scratch.text, matching: &scratch.matching, encoding }))
+        Some(Ok(Self { chars, matching, encoding }))
     }
 }
 

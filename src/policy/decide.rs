@@ -4,7 +4,7 @@ use crate::domain::{Day, LocalTime, Moment, Msisdn};
 use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Address, Submission};
 
-use super::case::{Case, Finding, Schedule};
+use super::case::{Case, Finding, Found, Schedule};
 use super::joined::Piece;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
@@ -48,8 +48,8 @@ pub fn decide(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
-    let case = Case::read(rules, account, submission, now, scratch);
-    let observed = judged(&case, |_| true)?;
+    let (case, found) = Case::read_anew_or_again(rules, account, submission, now, scratch);
+    let observed = judged(&case, found, |_| true)?;
     Ok(Permit::of(&case, observed))
 }
 
@@ -63,12 +63,12 @@ pub fn decide_each<'a>(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
-    let case = Case::read(rules, account, common, now, scratch);
-    let observed = judged(&case, |rule| !is_of_the_recipient(rule))?;
+    let (case, found) = Case::read_anew_or_again(rules, account, common, now, scratch);
+    let observed = judged(&case, found, |rule| !is_of_the_recipient(rule))?;
     let each = |address| {
         let submission = Submission { destination: address, ..*common };
         let case = case.to(&submission);
-        let own = judged(&case, is_of_the_recipient)?;
+        let own = judged(&case, &mut Found::default(), is_of_the_recipient)?;
         Ok(Permit::of(&case, observed.union(own)))
     };
     Ok(to.into_iter().map(each).collect())
@@ -83,8 +83,9 @@ pub fn decide_replacement(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
-    let case = Case::read(rules, account, submission, now, scratch).replacing(replaced.edt);
-    let observed = judged(&case, |_| true)?;
+    let (case, found) = Case::read_anew_or_again(rules, account, submission, now, scratch);
+    let case = case.replacing(replaced.edt);
+    let observed = judged(&case, found, |_| true)?;
     let permit = Permit::of(&case, observed);
     // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
     let moves = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
@@ -101,12 +102,12 @@ pub struct Replaced {
 }
 
 /// Asks the stateless rules that are `meant`.
-fn judged(case: &Case<'_>, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
+fn judged(case: &Case<'_>, found: &mut Found, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
     let mut tally = Tally::default();
     for (rule, check) in STATELESS {
         match case.account.modes.get(rule) {
             Mode::Off => {}
-            mode if meant(rule) => tally.add(mode, check(case)),
+            mode if meant(rule) => tally.add(mode, found.or_check(case, rule, check)),
             _ => {}
         }
     }
@@ -308,7 +309,44 @@ mod tests {
         assert_eq!(permit.day(), LocalTime::of(at(WEEKDAY)).day);
     }
 
+    /// Texts that differ in what the rules find, and in nothing but what surrounds the same octets.
+    fn alike(text: usize, around: usize) -> Frame {
+        let text = ["您好。移动询0551-1860", "您好。移动询0553-1860", "您好", ""][text];
+        let mut frame = Frame::new("6202", text);
+        match around {
+            1 => frame.data_coding = 0x18,
+            2 => frame.data_coding = 0,
+            3 => frame.tlvs = vec![(0x020C, vec![0, 1]), (0x020E, vec![2]), (0x020F, vec![1])],
+            4 => {
+                frame.esm_class = 0x40;
+                frame.short_message.splice(..0, [4, 0x24, 2, 0, 0]);
+            }
+            5 => frame.short_message = frame.short_message.repeat(4),
+            _ => {}
+        }
+        frame
+    }
+
     proptest! {
+        #[test]
+        fn a_text_that_is_remembered_is_judged_as_if_it_were_new(
+            messages in proptest::collection::vec((0..4usize, 0..7usize, 0..4usize, 0..2usize), 1..12),
+        ) {
+            let mut worlds = [Switches::default(), Switches::default()].map(with_switches);
+            worlds[1].switches.length.limit = 5;
+            for rules in &mut worlds {
+                AccountClass::ALL.into_iter().for_each(|class| drop(rules.with(account(class))));
+            }
+            let mut scratch = Scratch::default();
+            for (text, around, class, world) in messages {
+                let (octets, rules) = (alike(text, around).octets(), &worlds[world]);
+                let submission = Submission::read(&octets).unwrap();
+                let mut judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(WEEKDAY), scratch);
+                let (again, anew) = (judged(&mut scratch), judged(&mut Scratch::default()));
+                prop_assert_eq!(again, anew);
+            }
+        }
+
         #[test]
         fn no_frame_makes_a_rule_panic(
             text in proptest::collection::vec(any::<u8>(), 0..200),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::domain::{AccountClass, AccountId, Msisdn, SourcePattern};
 
@@ -16,6 +17,8 @@ use super::switches::{DefaultAlphabet, Switches, ZeroOffset};
 /// One version of the policy with its accounts and tables.
 #[derive(Debug)]
 pub struct Ruleset {
+    /// Tells it from every other of the process.
+    pub identity: Identity,
     /// Counts up with every load; reported with each verdict (P10).
     pub version: u64,
     /// The switches.
@@ -31,6 +34,10 @@ pub struct Ruleset {
     /// Holidays.
     pub calendar: Calendar,
 }
+
+/// What one [`Ruleset`] has and no other of the process, so that something found under it can be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64);
 
 /// Index of a unit in [`Ruleset::units`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +103,14 @@ pub struct Rate {
 pub struct Network {
     address: IpAddr,
     bits: u8,
+}
+
+impl Identity {
+    /// One that nobody has yet.
+    pub fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Ruleset {

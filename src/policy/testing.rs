@@ -11,7 +11,7 @@ use super::calendar::Calendar;
 use super::mode::{Mode, Modes, Rule};
 use super::reason::Reason;
 use super::regions::{City, CityId, Operator, Place, Regions};
-use super::ruleset::{Account, Network, Rate, Ruleset, UnitId};
+use super::ruleset::{Account, Identity, Network, Rate, Ruleset, UnitId};
 use super::switches::{DefaultAlphabet, Switches};
 
 /// An ordinary working day at an allowed hour.
@@ -47,6 +47,7 @@ pub(crate) fn ucs2(text: &str) -> Vec<u8> {
 /// Switches over a few real segments and the holidays of some of the years 2026 to 2029.
 pub(crate) fn with_switches(switches: Switches) -> Ruleset {
     Ruleset {
+        identity: Identity::unique(),
         version: 1,
         switches,
         accounts: Vec::new(),

@@ -29,7 +29,7 @@ pub fn congestion_state(header: Header, frame: &[u8]) -> Option<u8> {
         return None;
     }
     let body = frame.get(HEADER..)?;
-    let end = body.iter().take(MESSAGE_ID_MAX).position(|octet| *octet == 0)?;
+    let end = memchr::memchr(0, body.get(..MESSAGE_ID_MAX).unwrap_or(body))?;
     let tlvs = body.get(end + 1..).filter(|rest| !rest.is_empty())?;
     Tlvs::read(tlvs).ok()?.get(CONGESTION_STATE)?.first().copied()
 }
