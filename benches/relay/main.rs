@@ -33,16 +33,33 @@ pub(crate) struct Scenario {
     connections: usize,
     window: usize,
     rate: Option<f64>,
+    /// Whether every text is another; otherwise all are one, as in a campaign.
+    personal: bool,
     /// The least share of the byte relay's throughput that `--quick` asks of `process`.
     pub(crate) floor: Option<f64>,
 }
 
-const SCENARIOS: [Scenario; 5] = [
-    Scenario { name: "8 × window 100", connections: 8, window: 100, rate: None, floor: Some(0.15) },
-    Scenario { name: "1 × window 10", connections: 1, window: 10, rate: None, floor: Some(0.7) },
-    Scenario { name: "1 × window 1", connections: 1, window: 1, rate: None, floor: None },
-    Scenario { name: "open loop 2 000/s", connections: 8, window: 1000, rate: Some(2_000.0), floor: None },
-    Scenario { name: "open loop 10 000/s", connections: 8, window: 1000, rate: Some(10_000.0), floor: None },
+const SCENARIOS: [Scenario; 6] = [
+    Scenario { name: "8 × window 100", connections: 8, window: 100, rate: None, personal: false, floor: Some(0.15) },
+    Scenario { name: "the same, texts differ", connections: 8, window: 100, rate: None, personal: true, floor: None },
+    Scenario { name: "1 × window 10", connections: 1, window: 10, rate: None, personal: false, floor: Some(0.7) },
+    Scenario { name: "1 × window 1", connections: 1, window: 1, rate: None, personal: false, floor: None },
+    Scenario {
+        name: "open loop 2 000/s",
+        connections: 8,
+        window: 1000,
+        rate: Some(2_000.0),
+        personal: false,
+        floor: None,
+    },
+    Scenario {
+        name: "open loop 10 000/s",
+        connections: 8,
+        window: 1000,
+        rate: Some(10_000.0),
+        personal: false,
+        floor: None,
+    },
 ];
 
 #[derive(Parser)]
@@ -159,7 +176,12 @@ async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: 
 }
 
 fn settings(scenario: &Scenario, middle: &Middle, segments: &[u32]) -> LoadSettings {
-    let traffic = Traffic { source: site::SOURCE.to_owned(), skip: middle.served, ..Traffic::new(segments.to_vec()) };
+    let traffic = Traffic {
+        source: site::SOURCE.to_owned(),
+        skip: middle.served,
+        personal: scenario.personal,
+        ..Traffic::new(segments.to_vec())
+    };
     LoadSettings {
         connections: scenario.connections,
         window: scenario.window,

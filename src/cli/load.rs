@@ -66,6 +66,9 @@ pub struct Args {
     /// Text of a good message
     #[arg(long, value_name = "TEXT", default_value = DEFAULT_TEXT, hide_default_value = true)]
     text: String,
+    /// Begin every text with another character, as texts with a name in them differ
+    #[arg(long)]
+    personal: bool,
     /// `source_addr`
     #[arg(long, value_name = "NUMBER", default_value = "6202")]
     source: String,
@@ -198,6 +201,7 @@ impl Args {
             mix: self.mix.clone(),
             skip: self.skip,
             registered_delivery: u8::from(self.receipts),
+            personal: self.personal,
             seed: self.seed,
             ..Traffic::new(segments)
         };

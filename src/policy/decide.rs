@@ -335,13 +335,15 @@ mod tests {
             let mut worlds = [Switches::default(), Switches::default()].map(with_switches);
             worlds[1].switches.length.limit = 5;
             for rules in &mut worlds {
-                AccountClass::ALL.into_iter().for_each(|class| drop(rules.with(account(class))));
+                for class in AccountClass::ALL {
+                    drop(rules.with(account(class)));
+                }
             }
             let mut scratch = Scratch::default();
             for (text, around, class, world) in messages {
                 let (octets, rules) = (alike(text, around).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();
-                let mut judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(WEEKDAY), scratch);
+                let judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(WEEKDAY), scratch);
                 let (again, anew) = (judged(&mut scratch), judged(&mut Scratch::default()));
                 prop_assert_eq!(again, anew);
             }

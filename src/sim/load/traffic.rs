@@ -12,6 +12,10 @@ const FILLER: &str = "本短信较长，";
 const TOO_LONG: usize = 80;
 /// Good messages a repeat is chosen from.
 const RECENT: usize = 1024;
+/// Octets from a number's first to the first of the text: the number and its NUL, three octets, two empty times, five octets.
+const BEHIND_NUMBER: usize = 11 + 1 + 3 + 2 + 5;
+/// Ideographs that a personal text begins with.
+const IDEOGRAPHS: u64 = 20_000;
 /// Numbers of one segment.
 const PER_SEGMENT: u64 = 10_000;
 
@@ -47,6 +51,8 @@ pub struct Traffic {
     pub skip: u64,
     /// `registered_delivery`.
     pub registered_delivery: u8,
+    /// Whether each text is another than the one before, as texts with a name in them are: its first character changes.
+    pub personal: bool,
     /// Seed of the mix and of the order of the numbers.
     pub seed: u64,
 }
@@ -83,6 +89,7 @@ impl Traffic {
             mix: Vec::new(),
             skip: 0,
             registered_delivery: 0,
+            personal: false,
             seed: 1,
         }
     }
@@ -121,7 +128,12 @@ impl Traffic {
         let mut spec = SubmitSpec::new(&self.source, "10000000000", &text);
         spec.registered_delivery = self.registered_delivery;
         // service_type, then both addresses with two octets in front and a NUL behind.
-        Template { octets: spec.submit_sm(0), at: HEADER + 1 + 2 + self.source.len() + 1 + 2 }
+        let at = HEADER + 1 + 2 + self.source.len() + 1 + 2;
+        Template {
+            octets: spec.submit_sm(0),
+            at,
+            text_at: (self.personal && !text.is_ascii()).then_some(at + BEHIND_NUMBER),
+        }
     }
 }
 
@@ -145,6 +157,8 @@ pub(super) struct Messages {
 struct Template {
     octets: Vec<u8>,
     at: usize,
+    /// Where the character stands that is another each time.
+    text_at: Option<usize>,
 }
 
 impl Messages {
@@ -206,6 +220,10 @@ impl Template {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
+        if let Some(at) = self.text_at {
+            let ideograph = 0x4E00 + (u64::from(sequence) % IDEOGRAPHS) as u16;
+            out[start + at..start + at + 2].copy_from_slice(&ideograph.to_be_bytes());
+        }
     }
 }
 
@@ -222,6 +240,21 @@ mod tests {
 
     use super::*;
     use crate::smpp::Submission;
+
+    #[test]
+    fn personal_texts_differ_and_are_read_like_the_others() {
+        let traffic = Traffic { personal: true, ..Traffic::new(vec![1_385_600]) };
+        let mut messages = Messages::new(&traffic, 0, 1);
+        let mut text_of = |sequence| {
+            let mut out = Vec::new();
+            messages.write(&mut out, sequence);
+            Submission::read(&out).expect("sound").user_data.text.to_vec()
+        };
+        let (first, second) = (text_of(1), text_of(2));
+        assert_eq!((&first[..2], &second[..2]), (&[0x4E, 1][..], &[0x4E, 2][..]));
+        assert_eq!(first[2..], second[2..]);
+        assert_eq!(first.len(), 2 * 65);
+    }
 
     #[test]
     fn the_default_text_has_65_characters() {
