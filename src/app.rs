@@ -155,7 +155,8 @@ impl Running {
 
         let reloader = Reloader::new(Arc::clone(&gateway), plan.source, plan.in_force);
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
-        let AdminSettings { tokens_file, hosts, socket_mode, .. } = settings;
+        let AdminSettings { tokens_file, tcp_api, hosts, socket_mode, .. } = settings;
+        let tokens_file = tokens_file.filter(|_| tcp_api);
         let parts = Parts { tokens_file, hosts, acts: acts(&folder)?, logs, reloader: Arc::clone(&reloader) };
         let admin = Admin::bind(plan.admin, Arc::clone(&gateway), parts).await;
         let mut admin = admin.map_err(failed(plan.admin, "operations"))?;

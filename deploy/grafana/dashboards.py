@@ -67,6 +67,7 @@ DASHBOARDS = {
         ("Accounts held 被暂停账号", "table", "none", [(gauge("smsluice_account_held") + " == 1", "{{account}}")], 8),
         ("Age of the oldest hold 最早暂停", "lines", "s", [
             (f"time() - ({gauge('smsluice_hold_oldest_timestamp_seconds')} > 0)", "{{instance}}")], 8),
+        ("Scheduled messages cancelled 取消的定时短信", "stack", "ops", [(rate("smsluice_scheduled_cancels_total", "result"), "{{result}}")], 8),
     ]),
     "smsc": ("smsluice: SMSC 短信中心", [
         ("In flight 在途", "lines", "short", [(f"sum by (instance) ({gauge('smsluice_messages_in_flight')})", "{{instance}}")], 8),
@@ -105,8 +106,9 @@ DASHBOARDS = {
         ("Slots by state 名额状态", "stack", "short", [(f"sum by (state) ({gauge('smsluice_ledger_rows')})", "{{state}}")], 8),
         ("Size 大小", "lines", "bytes", [(gauge("smsluice_ledger_size_bytes"), "{{instance}}")], 8),
         ("Errors 错误", "lines", "ops", [(rate("smsluice_ledger_errors_total", "kind"), "{{kind}}")], 8),
-        ("Trusted, owner 可信与拥有者", "state", "bool_yes_no", [
-            (gauge("smsluice_ledger_trusted"), "trusted {{instance}}"), (gauge("smsluice_ledger_owner"), "owner {{instance}}")], 8),
+        ("Trusted, owner, clock 可信、拥有者与时钟", "state", "bool_yes_no", [
+            (gauge("smsluice_ledger_trusted"), "trusted {{instance}}"), (gauge("smsluice_ledger_owner"), "owner {{instance}}"),
+            (gauge("smsluice_clock_trusted"), "clock {{instance}}")], 8),
         ("Age of the oldest unanswered message 最早未应答", "lines", "s", [
             (f"time() - ({gauge('smsluice_ledger_oldest_reserved_timestamp_seconds')} > 0)", "{{instance}}")], 8),
         ("Contradictions 账目矛盾", "lines", "short", [(f"sum by (invariant) ({gauge('smsluice_invariant_violations_total')})", "{{invariant}}")], 12),
@@ -136,7 +138,10 @@ DASHBOARDS = {
         ("Refused of received by account 各账号拒绝率", "lines", "percentunit", [(REFUSED_OF_RECEIVED, "{{account}}")], 12),
         ("Enforced 已执行", "stack", "ops", [(rate("smsluice_messages_refused_total", "reason"), "{{reason}}")], 12),
         ("Observed 观察", "stack", "ops", [(rate("smsluice_shadow_refusals_total", "rule"), "{{rule}}")], 12),
-        ("Hours open 时段开放", "state", "bool_yes_no", [(gauge("smsluice_window_open"), "{{instance}}")], 24),
+        ("Hours open 时段开放", "state", "bool_yes_no", [(gauge("smsluice_window_open"), "{{instance}}")], 8),
+        ("Last reload worked 最近重载", "state", "bool_yes_no", [(gauge("smsluice_config_last_reload_successful"), "{{instance}}")], 8),
+        ("Loaded, age 配置加载距今", "lines", "s", [
+            (f"time() - {gauge('smsluice_config_last_reload_success_timestamp_seconds')}", "{{instance}}")], 8),
     ]),
     "admin": ("smsluice: administration and audit 管理与审计", [
         ("Requests by route 请求", "stack", "ops", [(rate("smsluice_admin_requests_total", "route"), "{{route}}")], 12),
@@ -158,6 +163,7 @@ DASHBOARDS = {
         ("Scrape time 抓取耗时", "lines", "s", [('scrape_duration_seconds{job="smsluice"}', "{{instance}}")], 8),
         ("Log events 日志事件", "stack", "ops", [(rate("smsluice_log_events_total", "level"), "{{level}}")], 8),
         ("Panics 程序异常", "lines", "short", [(gauge("smsluice_panics_total"), "{{instance}}")], 8),
+        ("Telemetry dropped 丢弃的日志与事件", "lines", "ops", [(rate("smsluice_telemetry_dropped_total", "sink"), "{{sink}}")], 8),
         ("Build 版本", "table", "none", [(gauge("smsluice_build_info"), "{{version}} {{revision}}")], 8),
     ]),
 }

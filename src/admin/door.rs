@@ -257,7 +257,9 @@ impl std::fmt::Display for Kind {
 impl Denied {
     fn detail(self, tokens_exist: bool) -> &'static str {
         match self {
-            _ if !tokens_exist => "no tokens file is configured: use the local socket, or set admin.tokens_file",
+            _ if !tokens_exist => {
+                "nobody may use the API over TCP here: use the local socket, or set admin.tokens_file and admin.tcp_api"
+            }
             Self::Missing => "send `Authorization: Bearer TOKEN`",
             Self::Unknown => "the token is not known",
             Self::Expired => "the token's time is over",

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::mask::without_numbers;
+
 /// Every kind of problem: the last part of its `type`, its status and its title.
 const KINDS: &[(&str, u16, &str)] = &[
     ("bad_request", 400, "the request cannot be understood"),
@@ -53,23 +55,30 @@ pub struct Fault {
 }
 
 impl Problem {
-    /// A problem of a kind of the table; one that is not there is an internal one.
+    /// A problem of a kind of the table; one that is not there is an internal one. What is wrong may be a number: whatever is
+    /// said of it is masked.
     pub fn new(kind: &str, detail: impl Into<String>) -> Self {
         let internal = ("internal", 500, "the gateway is at fault");
         let (kind, status, title) = KINDS.iter().find(|own| own.0 == kind).copied().unwrap_or(internal);
-        Self { kind: format!("urn:smsluice:problem:{kind}"), title, status, detail: detail.into(), errors: Vec::new() }
+        Self {
+            kind: format!("urn:smsluice:problem:{kind}"),
+            title,
+            status,
+            detail: without_numbers(&detail.into()),
+            errors: Vec::new(),
+        }
     }
 
     /// A value that is not acceptable.
     pub fn invalid(path: &str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let message = without_numbers(&message.into());
         let fault = Fault { path: path.to_owned(), message: message.clone() };
         Self { errors: vec![fault], ..Self::new("invalid", format!("{path}: {message}")) }
     }
 
     /// Several values that are not acceptable, each with its place.
     pub fn several(detail: &str, faults: impl Iterator<Item = (String, String)>) -> Self {
-        let errors = faults.map(|(path, message)| Fault { path, message }).collect();
+        let errors = faults.map(|(path, message)| Fault { path, message: without_numbers(&message) }).collect();
         Self { errors, ..Self::new("invalid", detail) }
     }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::config::Reloader;
+use crate::domain::mask::without_numbers;
 use crate::proxy::Gateway;
 use crate::record::{Act, Acts, Logs, Totals};
 
@@ -135,7 +136,7 @@ impl Call {
             role: self.caller.role(),
             from: from.clone(),
             action,
-            target: target.into(),
+            target: without_numbers(&target.into()), // it may be a slip of whoever typed it
             reason: reason.to_owned(),
             before,
             ..Act::at(self.gateway().now())

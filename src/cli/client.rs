@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::domain::mask::without_numbers;
+
 use super::failure::{Failure, code};
 
 /// Octets of an answer at most.
@@ -22,6 +24,7 @@ const PACKAGED: &str = "/run/smsluice/admin.sock";
 /// Which gateway is meant, and how it is spoken to.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Gateway")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct Reach {
     /// `unix:PATH` or `http://HOST:PORT`; the local socket of the configuration unless given
     #[arg(long, value_name = "WHERE", env = "SMSLUICE_ENDPOINT", global = true)]
@@ -38,6 +41,21 @@ pub(super) struct Reach {
     /// Print JSON as the API answers it
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Print tables as values with tabs between them, without heads: for scripts
+    #[arg(long, conflicts_with = "json", global = true)]
+    pub(super) plain: bool,
+    /// Print nothing when all is well; the exit code tells
+    #[arg(long, short, conflicts_with = "verbose", global = true)]
+    pub(super) quiet: bool,
+    /// Tell each request and how long its answer took, on standard error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Taken and not needed: these verbs ask nothing and wait for no key
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// Taken and not needed: these verbs use no colour
+    #[arg(long, global = true)]
+    no_color: bool,
     /// zh or en; from LANG by default
     #[arg(long, value_parser = ["zh", "en"], global = true)]
     lang: Option<String>,
@@ -49,6 +67,7 @@ pub(super) struct Client {
     place: Place,
     token: Option<String>,
     timeout: Duration,
+    verbose: bool,
 }
 
 #[derive(Debug)]
@@ -78,7 +97,7 @@ impl Reach {
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let place = self.place()?;
         let token = self.token_file.as_deref().map(token).transpose()?;
-        Ok(Client { place, token, timeout: self.timeout })
+        Ok(Client { place, token, timeout: self.timeout, verbose: self.verbose })
     }
 
     fn place(&self) -> Result<Place, Failure> {
@@ -163,7 +182,15 @@ impl Client {
 
     /// A request and its answer as it came: status and body.
     pub(super) async fn raw(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Bytes), Failure> {
-        match tokio::time::timeout(self.timeout, self.exchange(method, path, body)).await {
+        let (began, name) = (std::time::Instant::now(), method.clone());
+        let answer = tokio::time::timeout(self.timeout, self.exchange(method, path, body)).await;
+        if self.verbose {
+            let told = answer.as_ref().ok().and_then(|answer| answer.as_ref().ok());
+            let told = told.map_or_else(|| "no answer".to_owned(), |(status, _)| format!("HTTP {status}"));
+            let path = without_numbers(path); // standard error may go to a file
+            eprintln!("{}: {name} {path}: {told} in {} ms", self.place, began.elapsed().as_millis());
+        }
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(Failure::new(code::UNREACHABLE, format!("error: {}: {why}", self.place))),
             Err(_) => Err(Failure::new(code::UNREACHABLE, format!("error: {}: no answer in time", self.place))),

@@ -82,8 +82,11 @@ pub(super) fn finish(told: Told) -> ExitCode {
 
 /// An answer as JSON, or in words.
 pub(super) fn either(reach: &Reach, answer: &serde_json::Value, words: impl FnOnce() -> String) -> String {
+    if reach.quiet {
+        return String::new();
+    }
     if !reach.json {
-        return words();
+        return super::table::plainly(reach.plain, words);
     }
     serde_json::to_string_pretty(answer).map_or_else(|error| error.to_string(), |text| text + "\n")
 }

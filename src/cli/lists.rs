@@ -61,6 +61,14 @@ pub(super) struct PolicyShowArgs {
     reach: Reach,
 }
 
+/// List the loads of the configuration, the latest first: when, by whom, why, and whether they worked.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct PolicyVersionsArgs {
+    #[command(flatten)]
+    reach: Reach,
+}
+
 /// List the latest refusals, numbers masked, newest first.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = format!("Examples:
@@ -89,6 +97,19 @@ pub struct RefusalsArgs {
     follow: bool,
     #[command(flatten)]
     reach: Reach,
+}
+
+/// Runs `policy versions`.
+pub(super) async fn policy_versions(args: &PolicyVersionsArgs) -> ExitCode {
+    const COLUMNS: &[Column] = &[
+        ("version", "版本", "/version"),
+        ("ok", "成功", "/ok"),
+        ("loaded at", "时间", "/loaded_at"),
+        ("by", "操作人", "/by"),
+        ("reason", "理由", "/reason"),
+        ("sha256", "哈希", "/sha256"),
+    ];
+    finish(list(&args.reach, "policy/versions", COLUMNS).await)
 }
 
 /// Runs `smscs`.

@@ -22,6 +22,7 @@ pub struct Args {
 enum Verb {
     Diff(DiffArgs),
     Show(super::lists::PolicyShowArgs),
+    Versions(super::lists::PolicyVersionsArgs),
 }
 
 /// Tell what changes from one configuration folder to another, and what each change does to the messages.
@@ -52,6 +53,7 @@ struct DiffArgs {
 pub async fn run(args: &Args) -> ExitCode {
     let args = match &args.verb {
         Verb::Show(args) => return super::lists::policy_show(args).await,
+        Verb::Versions(args) => return super::lists::policy_versions(args).await,
         Verb::Diff(args) => args,
     };
     match compared(args) {

@@ -1,9 +1,23 @@
 //! What the API answers, as tables for people.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 /// A column: English head, Chinese head, and where its value stands in a row.
 pub(super) type Column = (&'static str, &'static str, &'static str);
+
+thread_local! {
+    static PLAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What is said, with its tables as tabs between values and without heads, if that is wanted.
+pub(super) fn plainly(plain: bool, words: impl FnOnce() -> String) -> String {
+    PLAIN.set(plain);
+    let text = words();
+    PLAIN.set(false);
+    text
+}
 
 /// The rows of a list as a table with aligned columns.
 pub(super) fn table(rows: &Value, columns: &[Column], chinese: bool) -> String {
@@ -11,7 +25,8 @@ pub(super) fn table(rows: &Value, columns: &[Column], chinese: bool) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     let cell = |row: &Value, pointer: &str| shown(row.pointer(pointer).unwrap_or(&Value::Null));
     let cells = rows.iter().map(|row| columns.iter().map(|(.., pointer)| cell(row, pointer)).collect());
-    aligned(&std::iter::once(head).chain(cells).collect::<Vec<_>>())
+    let head = std::iter::once(head).filter(|_| !PLAIN.get());
+    aligned(&head.chain(cells).collect::<Vec<_>>())
 }
 
 /// The members of an object, one a line; members of members are named `outer.inner`.
@@ -47,6 +62,9 @@ pub(super) fn shown(value: &Value) -> String {
 
 /// Lines of cells, each column as wide as its widest.
 pub(super) fn aligned(lines: &[Vec<String>]) -> String {
+    if PLAIN.get() {
+        return lines.iter().map(|line| line.join("\t") + "\n").collect();
+    }
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cells(cell)).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
@@ -75,6 +93,7 @@ mod tests {
         let columns: &[Column] = &[("id", "编号", "/id"), ("name", "名称", "/name"), ("list", "列表", "/list")];
         assert_eq!(table(&rows, columns, false), "id  name  list\n1   合肥  -\n12  -     a,b\n");
         assert_eq!(table(&rows, columns, true), "编号  名称  列表\n1     合肥  -\n12    -     a,b\n");
+        assert_eq!(plainly(true, || table(&rows, columns, false)), "1\t合肥\t-\n12\t-\ta,b\n");
         assert_eq!(fields(&json!({ "a": { "b": null }, "c": "x\ny" })), "a.b  -\nc    x y\n");
     }
 }

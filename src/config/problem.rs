@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::domain::mask::without_numbers;
+
 /// Whether a problem keeps the configuration from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -159,34 +161,15 @@ impl Problems {
     /// masked: a wrong line may hold a person's.
     pub(super) fn sort(&mut self) {
         for problem in &mut self.0 {
-            problem.message = masked(&problem.message);
-            problem.hint = problem.hint.take().map(|hint| masked(&hint).into());
+            problem.message = without_numbers(&problem.message);
+            problem.hint = problem.hint.take().map(|hint| without_numbers(&hint).into());
             if let Some(excerpt) = &mut problem.excerpt {
-                excerpt.text = masked(&excerpt.text);
+                excerpt.text = without_numbers(&excerpt.text);
             }
         }
         self.0.sort_by(|a, b| (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity)));
         self.0.dedup();
     }
-}
-
-/// The text with stars in every run of eleven digits or more, all but its first three and last four; no shorter.
-fn masked(text: &str) -> String {
-    let (mut out, mut run) = (String::with_capacity(text.len()), String::new());
-    let end = |out: &mut String, run: &mut String| {
-        let hidden = if run.len() >= 11 { 3..run.len() - 4 } else { 0..0 };
-        out.extend(run.drain(..).enumerate().map(|(index, digit)| if hidden.contains(&index) { '*' } else { digit }));
-    };
-    for char in text.chars() {
-        if char.is_ascii_digit() {
-            run.push(char);
-        } else {
-            end(&mut out, &mut run);
-            out.push(char);
-        }
-    }
-    end(&mut out, &mut run);
-    out
 }
 
 impl fmt::Display for Problems {

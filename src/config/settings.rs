@@ -105,6 +105,8 @@ pub struct AdminSettings {
     /// Who may use the API over TCP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_file: Option<PathBuf>,
+    /// Whether the API is served over TCP; otherwise probes and metrics only.
+    pub tcp_api: bool,
     /// Names by which the API may be called, beside addresses and `localhost`.
     pub hosts: Vec<String>,
 }
@@ -190,6 +192,7 @@ impl Default for AdminSettings {
             socket: None,
             socket_mode: SocketMode(0o600),
             tokens_file: None,
+            tcp_api: true,
             hosts: Vec::new(),
         }
     }
@@ -241,6 +244,15 @@ const SOCKET_PATH_MAX: usize = 108;
 
 impl AdminSettings {
     fn check(&self, layer: &Layer<'_>, problems: &mut Vec<Problem>) {
+        if self.tcp_api && self.tokens_file.is_none() && !self.listen.ip().is_loopback() {
+            let open =
+                layer.problem("admin.listen", format!("`{}` is not loopback, and the API has no tokens", self.listen));
+            problems.push(
+                open.hint(
+                    "admin.tokens_file (smsluice token new), or admin.tcp_api = false for probes and metrics only",
+                ),
+            );
+        }
         for host in &self.hosts {
             let name = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
             if host.is_empty() || host.len() > 253 || !host.bytes().all(name) {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod day;
 mod hex;
 pub mod invariant;
+pub mod mask;
 pub mod msisdn;
 pub mod source;
 pub mod tick;

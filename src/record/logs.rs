@@ -95,7 +95,7 @@ impl Logs {
             None => BoxMakeWriter::new(std::io::stderr), // without a thread a line is written where it comes up
         };
         let lines = tracing_subscriber::fmt::layer()
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
             .with_writer(writer);
         let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.with_target(false).boxed() };
         let lines = lines.and_then(CountEvents).with_filter(filter);

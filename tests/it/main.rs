@@ -44,5 +44,6 @@ mod sessions;
 mod settle;
 mod simulation;
 mod stand;
+mod stuck_log;
 mod submissions;
 mod tidy;

@@ -5,10 +5,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use smsluice::admin::api::ROUTES;
 use smsluice::sim::esme::Esme;
 use smsluice::sim::smsc::{Smsc, SmscSettings};
 use smsluice::sim::submit::SubmitSpec;
@@ -34,7 +35,14 @@ async fn no_number_text_or_password_is_in_a_log_a_metric_or_an_error() {
             behaviour.passwords = Some(known.into());
         });
         let gateway = Gateway::start(folder.path(), smsc.local_addr(), level, format);
+        let socket = folder.path().join("data/admin.sock");
+        let events = tokio::spawn(listen(socket.clone()));
         traffic(gateway.smpp, &smsc).await;
+        let asked = tokio::task::spawn_blocking({
+            let folder = folder.path().to_owned();
+            move || verbs(&folder)
+        });
+        let (answers, verbs) = (every_route(&socket).await, asked.await.expect("no panic"));
         gateway.spoil(folder.path());
         let mut said = String::new();
         for path in ["/metrics", "/readyz", "/livez", &format!("/{}?q={}", hefei(1), PASSWORD), "/api/v1/status"] {
@@ -45,6 +53,12 @@ async fn no_number_text_or_password_is_in_a_log_a_metric_or_an_error() {
         assert!(log.contains("reload_failed"), "{level}: no reload was tried: {log}");
         search(&format!("the log at {level}"), &log);
         search("an answer of operations", &said);
+        search("an answer of the API", &answers);
+        search("a verb's output", &verbs);
+        let events = events.await.expect("no panic");
+        assert!(events.contains("message_refused"), "the stream ends with the gateway: {events}");
+        search("the stream of events", &events);
+        search("the record of acts", &std::fs::read_to_string(folder.path().join("data/acts.jsonl")).expect("written"));
     }
 }
 
@@ -83,6 +97,104 @@ fn check_and_explain_repeat_no_number_text_or_password() {
     let checked = run(&["check", "--now", OPEN, "--config", &config]);
     assert!(checked.contains("not usable"), "{checked}");
     search("check", &checked);
+}
+
+/// The stream of events until the gateway ends it.
+async fn listen(socket: PathBuf) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::UnixStream::connect(socket).await.expect("connected");
+    let request = crate::http::request("GET", "/api/v1/events", &[], "");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut events = Vec::new();
+    let _ = stream.read_to_end(&mut events).await;
+    String::from_utf8_lossy(&events).into_owned()
+}
+
+/// What every route answers: asked as it should be, with numbers where none belong, and with what it cannot read.
+async fn every_route(socket: &Path) -> String {
+    let (number, mut answers) = (hefei(1), String::new());
+    let bodies = [
+        String::from("{}"),
+        format!("{{\"number\":\"{number}\",\"{number}\":\"{TEXT}\"}}"),
+        format!("{{\"number\":\"{number}\"}}"),
+        format!("{{\"reason\":\"for {number}\",\"row\":{number},\"name\":\"{number}\",\"spec\":\"{number}\"}}"),
+        format!("{{\"reason\":\"for {number}\",\"scope\":{{\"kind\":\"account\",\"id\":\"{number}\"}}}}"),
+        format!("{{\"reason\":\"for {number}\",\"scope\":{{\"kind\":\"{number}\"}}}}"),
+        format!("{{\"reason\":\"for {number}\",\"scope\":{{\"kind\":\"account\",\"id\":\"fuyang\"}},\"for_s\":60}}"),
+        format!("{{\"reason\":\"for {number}\",\"before\":\"{number}\"}}"),
+        format!(
+            "{{\"account\":\"hefei\",\"from\":\"62021\",\"to\":\"{number}\",\"text\":\"{TEXT}\",\"at\":\"{OPEN}\"}}"
+        ),
+        format!("{{\"account\":\"hefei\",\"pdu_hex\":\"{number}\"}}"),
+        format!("{{\"account\":\"{number}\",\"from\":\"{number}\",\"to\":\"{TEXT}\",\"text\":\"{number}\"}}"),
+        format!("{{\"to\": {TEXT}"),
+    ];
+    for route in ROUTES.iter().filter(|route| !matches!(route.id, "streamEvents" | "beginDrain" | "reloadPolicy")) {
+        let method = route.method.word();
+        for id in ["hefei", "1", &number, &format!("account:{number}")] {
+            let path = route.path.replace("{id}", id);
+            let asked = route.body.map_or(&[] as &[String], |_| &bodies);
+            for body in asked.iter().map(String::as_str).chain([""]) {
+                answers.push_str(&crate::http::local(socket, method, &path, body).await.body);
+            }
+            for query in [
+                format!("account={number}&scope={number}"),
+                format!("cursor={number}&since={number}"),
+                format!("{number}={PASSWORD}"),
+            ] {
+                answers.push_str(&crate::http::local(socket, method, &format!("{path}?{query}"), "").await.body);
+            }
+            if id == route.path || !route.path.contains("{id}") {
+                break; // there is nothing to put in
+            }
+        }
+    }
+    answers
+}
+
+/// What every verb prints, in words and as JSON.
+fn verbs(folder: &Path) -> String {
+    let number = hefei(1);
+    let verbs: [&[&str]; 24] = [
+        &["status"],
+        &["top", "--rounds", "1", "--every", "1s"],
+        &["accounts", "ls"],
+        &["accounts", "show", &number],
+        &["usage", "--account", "hefei"],
+        &["sessions", "ls", "--account", &number],
+        &["sessions", "kick", "9999", "--reason", &number],
+        &["pause", &format!("account:{number}"), "--reason", &number],
+        &["pause", &number, "--reason", "x"],
+        &["resume", &number, "--reason", &number],
+        &["holds", "ls"],
+        &["scheduled", "all", "--csv"],
+        &["scheduled", &number],
+        &["ledger", "lookup", &number],
+        &["ledger", "lookup", &format!("{number}x")],
+        &["ledger", "unknown"],
+        &["ledger", "release", &number, "--reason", &number],
+        &["refusals", "--limit", "1000"],
+        &["errors"],
+        &["audit"],
+        &["policy", "show"],
+        &["policy", "versions"],
+        &["reload", "--dry-run"],
+        &["metrics", "ls"],
+    ];
+    let mut said = String::new();
+    for (verb, json) in verbs.iter().flat_map(|verb| [(verb, false), (verb, true)]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smsluice"));
+        command.args(*verb).arg("--config").arg(folder).arg("-v");
+        let done = command.args(json.then_some("--json").filter(|_| !verb.contains(&"--csv"))).output().expect("runs");
+        for text in [done.stdout, done.stderr] {
+            // What was typed on the command line is no secret to whoever typed it, and clap repeats it.
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(!text.starts_with("error: unexpected argument"), "{verb:?}: {text}");
+            said.push_str(&text);
+        }
+    }
+    assert!(said.contains("other_city") && said.contains("hold.place"), "the verbs have found something: {said}");
+    said
 }
 
 /// Everything a sender can do right or wrong.
@@ -231,7 +343,7 @@ impl Drop for Gateway {
     }
 }
 
-fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("bound")
 }

@@ -1,6 +1,7 @@
 //! A reload under load: no PDU is judged by half of each of two policies, and nothing that is under way is lost (P10).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -186,4 +187,123 @@ async fn what_needs_a_restart_is_named_and_left_as_it_is() {
     let again = change(&stand, "[dedup]\nscope = \"account\"\n[quota]\nusers = 7\n", &[]).await;
     assert_eq!((again.changed.len(), again.needs_restart.len()), (0, 1), "it is named until there is a restart");
     assert_eq!(again.version, 3);
+}
+
+#[tokio::test]
+async fn a_hold_on_a_unit_follows_an_account_that_a_reload_moves() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    let gateway = stand.gateway.gateway();
+    gateway.pause(crate::holds::hold("unit:wuhu")).await.expect("placed");
+    gateway.pause(crate::holds::hold("city:wuhu")).await.expect("placed");
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+    let moved = [(
+        "system_id = \"hefei\"\nclass = \"city_moa\"\nunit = \"hefei\"",
+        "system_id = \"hefei\"\nclass = \"city_moa\"\nunit = \"wuhu\"",
+    )];
+    change(&stand, "", &moved).await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "paused");
+    change(&stand, "", &[]).await;
+    assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "pass");
+}
+
+/// Accounts and segments beside those of the tests. The large run: `SMSLUICE_RELOAD=10000,500000`.
+fn size() -> (usize, usize) {
+    let asked = std::env::var("SMSLUICE_RELOAD").ok();
+    let pair = asked.and_then(|text| {
+        let (accounts, segments) = text.split_once(',')?;
+        Some((accounts.parse().ok()?, segments.parse().ok()?))
+    });
+    pair.unwrap_or((300, 20_000))
+}
+
+/// Writes a site of that size. Which texts it takes tells the two sites apart.
+fn write_site(stand: &Stand, policy: &str, (accounts, segments): (usize, usize)) {
+    write_config(stand.config_folder(), policy, &[]);
+    let path = stand.config_folder().join("accounts.toml");
+    let mut text = std::fs::read_to_string(&path).expect("written");
+    for n in 0..accounts {
+        let _ = write!(
+            text,
+            "\n[[account]]\nsystem_id = \"extra{n}\"\nclass = \"city_moa\"\nunit = \"hefei\"\ncity = \"hefei\"\n\
+             sources = [\"6203{n}*\"]\nconsult_numbers = [\"10086\"]\ncustodian = \"x\"\n\
+             rate = {{ per_second = 50, burst = 100 }}\nsessions = 4\nnetworks = [\"127.0.0.0/8\"]\n"
+        );
+    }
+    std::fs::write(&path, text).expect("written");
+    let path = stand.config_folder().join("segments.csv");
+    let mut text = std::fs::read_to_string(&path).expect("written");
+    let known: std::collections::HashSet<String> = text.lines().map(|line| line.chars().take(7).collect()).collect();
+    let own = (1_300_000..1_999_999).map(|segment: u32| segment.to_string()).filter(|segment| !known.contains(segment));
+    for segment in own.take(segments.saturating_sub(known.len())) {
+        let _ = writeln!(text, "{segment},wuhu,cmcc,0");
+    }
+    std::fs::write(&path, text).expect("written");
+}
+
+/// Message by message, how long each took, and the statuses that were seen.
+async fn watch(
+    mut esme: Esme,
+    stop: std::sync::Arc<AtomicBool>,
+) -> (Vec<(std::time::Instant, Duration)>, BTreeMap<u32, u32>) {
+    let spec =
+        SubmitSpec::new("62021", &hefei(1), "四十个字的短信没有落款四十个字的短信没有落款四十个字的短信没有落款");
+    let (mut took, mut seen) = (Vec::new(), BTreeMap::new());
+    while !stop.load(Ordering::Relaxed) {
+        let began = std::time::Instant::now();
+        *seen.entry(esme.submit(&spec).await.expect("answered").status).or_insert(0) += 1;
+        took.push((began, began.elapsed()));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    (took, seen)
+}
+
+/// A site of thousands of accounts and segments is read, built and swapped beside the traffic. With `--nocapture` it prints how
+/// long the messages took while it was, and otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_site_is_swapped_whole_beside_the_traffic() {
+    const SHORT: &str = "[length]\nlimit = 20\n[status]\ntoo_long = 0x61\n";
+    const LONG: &str = "[length]\nlimit = 65\n[status]\nno_signature = 0x62\n";
+    let stand = Stand::with_policy(SHORT).await;
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let mut senders = Vec::new();
+    for account in ["hefei", "hefei2", "hefei", "hefei2"] {
+        senders.push(tokio::spawn(watch(stand.bind(account).await, std::sync::Arc::clone(&stop))));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut reloads = Vec::new();
+    for turn in 0..4 {
+        write_site(&stand, if turn % 2 == 0 { LONG } else { SHORT }, size());
+        let began = std::time::Instant::now();
+        stand.gateway.reloader().reload("test", "a large site").await.unwrap_or_else(|problems| panic!("{problems}"));
+        reloads.push(began..std::time::Instant::now());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (mut beside, mut otherwise) = (Vec::new(), Vec::new());
+    for sender in senders {
+        let (took, seen) = sender.await.expect("no panic");
+        assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [0x61, 0x62], "one site or the other: {seen:?}");
+        for (began, took) in took {
+            let during = reloads.iter().any(|reload| began + took > reload.start && began < reload.end);
+            if during { beside.push(took) } else { otherwise.push(took) }
+        }
+    }
+    let spans: Vec<Duration> = reloads.iter().map(|reload| reload.end - reload.start).collect();
+    println!("{:?} accounts and segments, reloads took {spans:?}", size());
+    for (name, mut took) in [("during reloads", beside), ("otherwise", otherwise)] {
+        took.sort_unstable();
+        let at = |thousandths: usize| took[(took.len() - 1) * thousandths / 1000];
+        println!(
+            "{name}: {} messages, p50 {:?}, p99 {:?}, p99.9 {:?}, max {:?}",
+            took.len(),
+            at(500),
+            at(990),
+            at(999),
+            at(1000)
+        );
+        assert!(at(500) < Duration::from_millis(500), "{name}: {:?}", at(500));
+    }
+    assert_eq!(stand.metric("smsluice_policy_version"), 5);
+    stand.assert_conserved();
 }

@@ -235,3 +235,17 @@ async fn the_session_that_comes_later_carries_it_and_an_automatic_hold_cancels_n
     let _esme = stand.bind("hefei").await;
     script.until(CANCEL_SM, 1).await;
 }
+
+#[tokio::test]
+async fn a_shorter_reach_and_a_restart_forget_no_slot() {
+    let stand = Stand::with_policy("[schedule]\nmax_ahead_hours = 96\n").await;
+    let mut esme = stand.bind("hefei").await;
+    let id = accepted(&mut esme, &good(&hefei(1)).at("261127150000032+")).await;
+    drop(esme);
+    crate::stand::write_config(stand.config_folder(), "", &[]); // 24 hours
+    stand.at("2026-11-27T09:30:00+08:00");
+    let stand = stand.restart().await;
+    assert_eq!(ids(&stand, "all"), [id]);
+    let mut esme = stand.bind("hefei").await;
+    assert_eq!(esme.submit(&good(&hefei(1))).await.expect("answered").status, 0x45, "its slot of the 27th is taken");
+}

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::admin::call::{Answer, Call, Outcome};
 use crate::admin::problem::Problem;
 use crate::domain::Moment;
+use crate::domain::mask::without_numbers;
 use crate::record::acts;
 
 /// One act.
@@ -94,20 +95,6 @@ pub(super) fn reason(given: &str) -> Result<String, Problem> {
         return Err(Problem::invalid("reason", "expected 1 to 200 characters, no control characters"));
     }
     Ok(without_numbers(text))
-}
-
-/// Masks the middle of every run of 11 or more digits.
-fn without_numbers(text: &str) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    let mut start = 0;
-    while start < chars.len() {
-        let end = chars[start..].iter().position(|ch| !ch.is_ascii_digit()).map_or(chars.len(), |run| start + run);
-        if end - start >= 11 {
-            chars[start + 3..end - 4].fill('*');
-        }
-        start = end + 1;
-    }
-    chars.into_iter().collect()
 }
 
 #[cfg(test)]

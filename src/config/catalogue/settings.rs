@@ -1,6 +1,6 @@
 //! The keys of `smsluice.toml`.
 
-use super::Values::{Free, List, OneOf, Range};
+use super::Values::{Flag, Free, List, OneOf, Range};
 use super::{Key, key};
 
 /// The keys of `smsluice.toml`.
@@ -113,6 +113,13 @@ pub const SETTINGS: &[Key] = &[
         "-",
         "who may use the API over TCP (`smsluice token new`); without it nobody may; it is read anew when it changes",
         "令牌文件,缺省时 TCP 上不能使用管理接口",
+    ),
+    key(
+        "admin.tcp_api",
+        Flag,
+        "-",
+        "whether the API is served over TCP, with tokens; `false` leaves probes and metrics there, and is needed for an address that is not loopback without a tokens file",
+        "是否经 TCP 提供管理接口;false 时该地址只有探针与指标",
     ),
     key(
         "admin.hosts",

@@ -135,6 +135,7 @@ fn slips_in_the_policy_are_reported_at_their_line() {
         "policy.toml": "# limit = 65" => "limit = 1001"; "limit = 1001", "length.limit", "1001 is out of range", "1 to 1000";
         "policy.toml": "# night = [\"22:00" => "night = [\"25:00"; "25:00", "hours.night", "is not a window of the day", "\"22:00-08:00\"";
         "policy.toml": "# edge_guard_seconds = 0" => "edge_guard_seconds = 3601"; "3601", "hours.edge_guard_seconds", "out of range", "0 to 3600";
+        "smsluice.toml": "listen = \"127.0.0.1:9775\"" => "listen = \"0.0.0.0:9775\""; "0.0.0.0:9775", "admin.listen", "not loopback", "admin.tcp_api = false";
         "policy.toml": "# max_ahead_hours = 24" => "max_ahead_hours = 721"; "721", "schedule.max_ahead_hours", "out of range", "1 to 720";
         "policy.toml": "# digits = 7" => "digits = 2"; "digits = 2", "spread.digits", "out of range", "3 to 11";
         "policy.toml": "# limit = 200" => "limit = 10001"; "10001", "spread.limit", "out of range", "1 to 10000";
