@@ -1,15 +1,19 @@
 //! The gauges that are read when they are asked for rather than counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::{LocalTime, Moment};
-use crate::ledger::Side;
+use crate::ledger::{DamageKind, Side};
 use crate::policy::Ruleset;
 use crate::policy::calendar::DayKind;
 use crate::policy::rules::hours;
 use crate::proxy::Gateway;
 
 use super::Health;
+
+/// How long the size of the files is waited for; without it the one before is told.
+const DISK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sets them.
 pub(super) async fn refresh(gateway: &Arc<Gateway>) {
@@ -21,8 +25,20 @@ pub(super) async fn refresh(gateway: &Arc<Gateway>) {
     metrics.clock.trusted.set(i64::from(health.components.get("clock").is_none_or(|clock| clock.ok)));
     let open = is_open(&gateway.site().rules, gateway.now());
     metrics.window_open.with_label_values(&["default"]).set(i64::from(open));
+    believed(gateway);
     ledger(gateway).await;
     quota(gateway);
+}
+
+/// Whether the ledger can be believed. Asks no disk.
+fn believed(gateway: &Gateway) {
+    let (metrics, ledger) = (gateway.metrics(), gateway.ledger());
+    metrics.ledger_trusted.set(i64::from(ledger.is_trusted()));
+    let damage = ledger.damage();
+    for kind in DamageKind::ALL {
+        let found = damage.as_ref().is_some_and(|damage| damage.kind == kind);
+        metrics.ledger_damage.with_label_values(&[kind.code()]).set(i64::from(found));
+    }
 }
 
 /// Whether an immediate message is outside all hours and holidays that the rules forbid.
@@ -42,9 +58,12 @@ async fn ledger(gateway: &Arc<Gateway>) {
     }
     let oldest = gateway.oldest_in_flight().map_or(0.0, |moment| moment.ms() as f64 / 1e3);
     metrics.ledger_oldest_reserved.set(oldest);
-    let folder = Arc::clone(gateway);
-    if let Ok(octets) = tokio::task::spawn_blocking(move || folder.ledger().size()).await {
-        metrics.ledger_size.set(octets as i64);
+    if !ledger.is_stalled() {
+        let folder = Arc::clone(gateway);
+        let size = tokio::task::spawn_blocking(move || folder.ledger().size());
+        if let Ok(Ok(octets)) = tokio::time::timeout(DISK_PATIENCE, size).await {
+            metrics.ledger_size.set(octets as i64);
+        }
     }
 }
 

@@ -35,7 +35,11 @@ impl Health {
         let mut tell = |component, why: Option<&'static str>| {
             components.insert(component, ComponentState { ok: why.is_none(), why });
         };
-        let ledger = (!gateway.ledger().is_trusted()).then_some("ledger_unavailable");
+        let ledger = gateway.ledger();
+        let ledger = ledger.damage().map(|damage| damage.kind.code()).or_else(|| {
+            let why = if ledger.is_stalled() { "ledger_disk_stalled" } else { "ledger_unavailable" };
+            (!ledger.is_trusted()).then_some(why)
+        });
         let today = LocalTime::of(gateway.now()).day;
         let missing = gateway.site().rules.calendar.kind(today) == DayKind::Missing;
         let policy = missing.then_some("calendar_missing");

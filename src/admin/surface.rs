@@ -17,6 +17,9 @@ use super::call::Call;
 use super::idempotency::Remembered;
 use super::problem::Problem;
 
+/// How long an act waits for its record. What is not written by then counts as not recorded, and may be all the same.
+const DISK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What the API needs beside the gateway.
 #[derive(Debug)]
 pub struct Parts {
@@ -160,11 +163,12 @@ impl Call {
     async fn record(&self, act: Act) -> bool {
         let acts = Arc::clone(self.surface.acts());
         let written = act.clone();
-        let recorded = tokio::task::spawn_blocking(move || acts.record(&written)).await;
+        let writing = tokio::task::spawn_blocking(move || acts.record(&written));
+        let recorded = tokio::time::timeout(DISK_PATIENCE, writing).await;
         let metrics = self.gateway().metrics();
         let Act { who, action, target, result, .. } = act;
         match recorded {
-            Ok(Ok(head)) => {
+            Ok(Ok(Ok(head))) => {
                 metrics.admin.audit_events.with_label_values(&[action]).inc();
                 let (seq, hash) = (head.seq, head.hash);
                 tracing::info!(event = "audit", seq, who, action, target, result, hash, "an operator's act");
@@ -173,8 +177,9 @@ impl Call {
             failed => {
                 metrics.admin.audit_errors.inc();
                 let error = match failed {
-                    Ok(Err(error)) => error.to_string(),
-                    _ => "the writer failed".to_owned(),
+                    Ok(Ok(Err(error))) => error.to_string(),
+                    Ok(_) => "the writer failed".to_owned(),
+                    Err(_) => "the disk has not answered in time".to_owned(),
                 };
                 tracing::error!(
                     event = "audit_failed",

@@ -28,6 +28,7 @@ const ENTRIES: &[Column] = &[
   echo 13855100001 | smsluice ledger lookup -
   smsluice ledger unknown
   smsluice ledger release 812345 --reason 'the SMSC has no such message, ticket 4711'
+  smsluice ledger accept 1a2b3c4d --reason 'the disk was restored from last night, nothing was sent since'
   smsluice ledger backup before-move --reason 'move'
   smsluice ledger prune --before 2026-11-01 --reason 'kept for 30 days'
 
@@ -59,6 +60,14 @@ enum Verb {
     Release {
         /// Its row, as `unknown` lists it
         row: u64,
+        /// Why; goes on record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Go over damage that the start has found: the next start goes on with what there is
+    Accept {
+        /// Its code, as `status` and the log tell it
+        code: String,
         /// Why; goes on record
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -110,6 +119,14 @@ async fn told(args: &Args) -> Told {
             Ok(either(&args.reach, &done, || {
                 let said = if chinese { format!("行 {row} 已释放") } else { format!("row {row} is free") };
                 with_note(&done, said)
+            }))
+        }
+        Verb::Accept { code, reason } => {
+            let body = json!({ "code": code, "reason": reason });
+            let done = client.send(Method::POST, "ledger:accept", &body).await?;
+            Ok(either(&args.reach, &done, || {
+                let said = if chinese { "已接受,重启网关后生效" } else { "accepted; restart the gateway" };
+                with_note(&done, format!("{}: {said}", shown(&done["what"])))
             }))
         }
         Verb::Verify => {

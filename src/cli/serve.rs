@@ -111,6 +111,17 @@ async fn serve(plan: Plan) -> ExitCode {
         elapsed_ms = recovered.elapsed.as_millis() as u64,
         "ledger replayed"
     );
+    if let Some(accepted) = &recovered.accepted {
+        let (kind, what, code) = (accepted.kind.code(), &accepted.what, accepted.code());
+        tracing::warn!(event = "ledger_accepted", kind, what, code, "an operator has accepted the ledger as it is");
+    }
+    if recovered.rows_lost > 0 {
+        let rows = recovered.rows_lost;
+        tracing::warn!(event = "ledger_rows_lost", rows, "the last commits went with the power, as `process` allows");
+    }
+    if let Some(damage) = running.gateway().ledger().damage() {
+        damage.tell();
+    }
     if let Some(doubt) = running.gateway().watch().doubt() {
         tracing::error!(
             event = "clock_jump",

@@ -7,6 +7,7 @@
 //! with `"power"` a thread of its own writes and syncs, and all who came
 //! meanwhile share the next sync.
 
+mod guard;
 mod keep;
 mod read;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::domain::{Day, LocalTime, Ticker};
 
+use super::head::HeadFile;
 use super::names::Names;
 use super::volume::{Shelf, Volume, VolumeId};
 
@@ -37,8 +39,14 @@ pub enum Durability {
 
 /// The ledger could not write; nothing that waited for it may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger's journal could not be written")]
-pub struct NotDurable;
+pub enum NotDurable {
+    /// The commit failed.
+    #[error("the ledger's journal could not be written")]
+    Failed,
+    /// The disk does not answer. The commit may still succeed.
+    #[error("the ledger's disk does not answer")]
+    Late,
+}
 
 /// Tells when what was appended is durable.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +82,31 @@ pub struct Journal {
     trusted: AtomicBool,
     /// Commits that may still be expected to be shared by several sessions.
     sharing: AtomicU64,
-    size: AtomicU64,
     observer: Arc<dyn CommitObserver>,
+    /// Where the journal ends, and in which files it is.
+    head: HeadFile,
+    /// The files are damaged: nothing is written to them.
+    sealed: bool,
+    /// When the commit under way began, in milliseconds from `began` on; 0 while there is none.
+    committing: AtomicU64,
+    began: Instant,
+    /// What the keeper has seen of the open files.
+    watched: Mutex<guard::Watched>,
+}
+
+/// Where a journal goes on.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    /// The day whose volume is opened: today, or a later one whose rows are there already.
+    pub(super) day: Day,
+    /// Names given so far.
+    pub(super) names: &'a Names,
+    /// The first id that no record has.
+    pub(super) next_id: u64,
+    /// The first number that no row has.
+    pub(super) next_row: i64,
+    /// Where the end is noted; `None` if the files are damaged and must not be touched.
+    pub(super) head: Option<HeadFile>,
 }
 
 /// The volume that is written.
@@ -111,33 +142,46 @@ struct Pending {
 const FAILURES_KEPT: usize = 4096;
 /// Commits after a shared one that wait for others again.
 const SHARING_MEMORY: u64 = 32;
+/// How long a thread that serves sessions waits for another's commit. Far above a commit, far below what people notice.
+const A_MOMENT: std::time::Duration = std::time::Duration::from_millis(2);
+/// How long the writer thread waits.
+const HOWEVER_LONG: std::time::Duration = std::time::Duration::MAX;
 
 impl Journal {
-    /// Opens the day's volume: today's, or that of a later day whose rows are there already. `next_id` and `next_row` are the first that no earlier record has.
+    /// How long submissions wait for a disk that does not answer before they are refused.
+    pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
+    /// Opens the day's volumes.
     pub(super) fn open(
         shelf: Shelf,
         ticker: Ticker,
-        day: Day,
-        names: &Names,
-        next_id: u64,
-        next_row: i64,
+        start: Start<'_>,
         observer: Arc<dyn CommitObserver>,
     ) -> rusqlite::Result<Arc<Self>> {
+        let Start { day, names, next_id, next_row, head } = start;
         let id = VolumeId::first(day);
-        let volume = shelf.open(id, names)?;
-        let resting = id.other().path(&shelf.folder).exists().then(|| shelf.open(id.other(), names)).transpose()?;
-        let journal = Arc::new(Self {
+        let sealed = head.is_none();
+        let volume = if sealed { shelf.nowhere()? } else { shelf.open(id, names)? };
+        let rests = !sealed && id.other().path(&shelf.folder).exists();
+        let resting = rests.then(|| shelf.open(id.other(), names)).transpose()?;
+        let head = head.unwrap_or_else(HeadFile::nowhere);
+        head.named(names.len());
+        for volume in [Some(&volume), resting.as_ref()].into_iter().flatten() {
+            head.lists(volume.id(), volume.inode());
+        }
+        let pending = Pending {
+            records: Vec::new(),
+            reservations: 0,
+            batches: 0,
+            first_id: next_id,
+            generation: 1,
+            wanted: false,
+            closed: false,
+        };
+        Ok(Arc::new(Self {
             shelf,
             ticker,
-            pending: Mutex::new(Pending {
-                records: Vec::new(),
-                reservations: 0,
-                batches: 0,
-                first_id: next_id,
-                generation: 1,
-                wanted: false,
-                closed: false,
-            }),
+            pending: Mutex::new(pending),
             wanted: Condvar::new(),
             file: Mutex::new(Active { volume, next_row, names: names.clone() }),
             tomorrow: Mutex::new(Tomorrow { volume: None, written: id.day }),
@@ -147,10 +191,13 @@ impl Journal {
             failures: Mutex::new(VecDeque::new()),
             trusted: AtomicBool::new(true),
             sharing: AtomicU64::new(0),
-            size: AtomicU64::new(0),
             observer,
-        });
-        Ok(journal)
+            head,
+            sealed,
+            committing: AtomicU64::new(0),
+            began: Instant::now(),
+            watched: Mutex::default(),
+        }))
     }
 
     /// Writes for everybody on a thread of its own until [`Journal::close`]. Needed for `power`;
@@ -165,8 +212,10 @@ impl Journal {
                 }
                 pending.closed
             };
-            self.commit_pending(None);
+            self.commit_pending(None, HOWEVER_LONG);
+            self.head.tend();
             if closed {
+                let _ = self.head.settle(); // what it lacks then, the next start finds in the journal
                 return;
             }
         }
@@ -184,45 +233,49 @@ impl Journal {
         ticket
     }
 
-    /// Waits until what was appended under the ticket is durable.
+    /// Waits until what was appended under the ticket is durable, or until the disk has not answered for
+    /// [`Journal::PATIENCE`].
     pub async fn durable(&self, ticket: Ticket) -> Result<(), NotDurable> {
-        match self.shelf.durability {
-            Durability::Process => {
-                // Sessions that are ready to append get their turn first, and share the commit. A turn costs a
-                // look at the sockets, so it is given while commits are shared, and now and then to find out.
-                if self.sharing.load(Ordering::Relaxed) > 0 || ticket.generation.is_multiple_of(SHARING_MEMORY) {
-                    tokio::task::yield_now().await;
-                }
-                self.commit_pending(Some(ticket));
+        if self.shelf.durability == Durability::Process {
+            // Sessions that are ready to append get their turn first, and share the commit. A turn costs a
+            // look at the sockets, so it is given while commits are shared, and now and then to find out.
+            if self.sharing.load(Ordering::Relaxed) > 0 || ticket.generation.is_multiple_of(SHARING_MEMORY) {
+                tokio::task::yield_now().await;
             }
-            Durability::Power => {
-                let mut finished = self.finished.subscribe();
-                {
-                    let mut pending = self.pending.lock();
-                    pending.wanted = true;
-                    self.wanted.notify_one();
-                }
-                let _ = finished.wait_for(|generation| *generation >= ticket.generation).await;
+            if self.commit_pending(Some(ticket), A_MOMENT) {
+                return self.outcome(ticket);
             }
+            // Somebody has the file and does not let go. A thread that waited here would serve nobody else either.
         }
-        self.outcome(ticket)
+        let mut finished = self.finished.subscribe();
+        {
+            let mut pending = self.pending.lock();
+            pending.wanted = true;
+            self.wanted.notify_one();
+        }
+        let done = finished.wait_for(|generation| *generation >= ticket.generation);
+        match tokio::time::timeout(Self::PATIENCE, done).await {
+            Ok(_) => self.outcome(ticket),
+            Err(_) => Err(NotDurable::Late),
+        }
     }
 
-    /// Writes what is pending unless the ticket is covered already.
-    fn commit_pending(&self, ticket: Option<Ticket>) {
+    /// Writes what is pending unless the ticket is covered already. `false` if the file could not be had in that time.
+    fn commit_pending(&self, ticket: Option<Ticket>, patience: std::time::Duration) -> bool {
         let covered = || ticket.is_some_and(|ticket| *self.finished.borrow() >= ticket.generation);
         if covered() {
-            return;
+            return true;
         }
-        let mut file = self.file.lock();
+        let file = if patience == HOWEVER_LONG { Some(self.file.lock()) } else { self.file.try_lock_for(patience) };
+        let Some(mut file) = file else { return covered() };
         if covered() {
-            return;
+            return true;
         }
         let (records, reservations, first_id, generation) = {
             let mut pending = self.pending.lock();
             pending.wanted = false;
             if pending.records.is_empty() {
-                return;
+                return true;
             }
             let taken = (
                 std::mem::take(&mut pending.records),
@@ -237,7 +290,9 @@ impl Journal {
             taken
         };
         let began = Instant::now();
-        let written = self.write(&mut file, first_id, &records);
+        self.committing.store((began - self.began).as_millis() as u64 + 1, Ordering::Relaxed);
+        let written = self.write(&mut file, first_id, first_id + reservations, &records);
+        self.committing.store(0, Ordering::Relaxed);
         self.trusted.store(written.is_ok(), Ordering::Relaxed);
         match written {
             Ok(()) => self.observer.committed(began.elapsed(), reservations),
@@ -249,6 +304,7 @@ impl Journal {
         }
         self.finished.send_replace(generation);
         self.reuse(records);
+        true
     }
 
     fn note_sharing(&self, shared: bool) {
@@ -256,13 +312,17 @@ impl Journal {
         self.sharing.store(if shared { SHARING_MEMORY } else { left.saturating_sub(1) }, Ordering::Relaxed);
     }
 
-    fn write(&self, file: &mut Active, first_id: u64, records: &[u8]) -> rusqlite::Result<()> {
+    fn write(&self, file: &mut Active, first_id: u64, next_id: u64, records: &[u8]) -> rusqlite::Result<()> {
+        if self.sealed {
+            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None));
+        }
         let tick = self.ticker.tick();
         let now = tick.wall;
         let day = LocalTime::of(now).day;
         // What is settled under a clock that nobody believes stays in the file of its day.
         if day > file.volume.id().day && self.ticker.watch().believes(tick) {
             self.sync_log(&file.volume.log_file())?;
+            self.head.synced(file.next_row - 1);
             let mut tomorrow = self.tomorrow.lock();
             let prepared = tomorrow.volume.take().filter(|volume| volume.id().day == day);
             let next = match prepared {
@@ -271,6 +331,7 @@ impl Journal {
             };
             tomorrow.written = day;
             drop(tomorrow);
+            self.head.lists(next.id(), next.inode());
             self.retired.lock().push(std::mem::replace(&mut file.volume, next));
         }
         if !file.volume.knows(&file.names) {
@@ -280,8 +341,8 @@ impl Journal {
             // A commit that was reported as failed may be in the file all the same: its number is taken.
             file.next_row = file.next_row.max(file.volume.last_row()?.map_or(0, |last| last + 1));
         }
-        self.size.fetch_add(records.len() as u64, Ordering::Relaxed);
         file.volume.insert(file.next_row, first_id, now, records)?;
+        self.head.advanced(file.volume.id().day, file.next_row, next_id);
         file.next_row += 1;
         Ok(())
     }
@@ -314,9 +375,9 @@ impl Journal {
 
     fn outcome(&self, ticket: Ticket) -> Result<(), NotDurable> {
         if *self.finished.borrow() < ticket.generation {
-            return Err(NotDurable); // the writer is gone
+            return Err(NotDurable::Failed); // the writer is gone
         }
-        if self.failures.lock().contains(&ticket.generation) { Err(NotDurable) } else { Ok(()) }
+        if self.failures.lock().contains(&ticket.generation) { Err(NotDurable::Failed) } else { Ok(()) }
     }
 
     /// Gives names to accounts and units that have none yet.
@@ -324,7 +385,13 @@ impl Journal {
         let mut file = self.file.lock();
         file.volume.write_names(names)?;
         file.names = names.clone();
+        self.head.named(names.len());
         Ok(())
+    }
+
+    /// Writes down where the journal ends, and syncs that.
+    pub(super) fn settle_head(&self) -> std::io::Result<()> {
+        self.head.settle()
     }
 
     /// Number of the row committed last.
@@ -346,7 +413,7 @@ impl Journal {
     pub fn probe(&self) {
         let mut file = self.file.lock();
         let first_id = self.pending.lock().first_id;
-        let written = self.write(&mut file, first_id, &[]);
+        let written = self.write(&mut file, first_id, first_id, &[]);
         self.trusted.store(written.is_ok(), Ordering::Relaxed);
         match written {
             Ok(()) => self.observer.committed(std::time::Duration::ZERO, 0),
@@ -354,19 +421,25 @@ impl Journal {
         }
     }
 
-    /// Whether the last commit succeeded.
+    /// Whether the last commit succeeded, and the one under way does not hang.
     pub fn is_trusted(&self) -> bool {
-        self.trusted.load(Ordering::Relaxed)
+        self.trusted.load(Ordering::Relaxed) && !self.is_stalled()
+    }
+
+    /// Whether the disk has not answered for [`Journal::PATIENCE`].
+    pub fn is_stalled(&self) -> bool {
+        self.has_not_answered_for(Self::PATIENCE)
+    }
+
+    /// Whether the commit under way has taken that long. Asks no disk and waits for no lock.
+    pub(super) fn has_not_answered_for(&self, span: std::time::Duration) -> bool {
+        let since = self.committing.load(Ordering::Relaxed);
+        since > 0 && self.began.elapsed().as_millis() as u64 >= since + span.as_millis() as u64
     }
 
     /// Octets of the journal's files and their neighbours. Looks at the disk.
     pub fn octets_on_disk(&self) -> u64 {
         self.shelf.octets()
-    }
-
-    /// Octets of records written since the start.
-    pub fn written(&self) -> u64 {
-        self.size.load(Ordering::Relaxed)
     }
 
     /// Lets [`Journal::run_writer`] write what is left and return.

@@ -13,11 +13,15 @@
 //! other's slots: each must own its accounts *and* its subscribers.
 
 pub mod book;
+mod damage;
 pub mod disk;
 mod fading;
 mod group;
+mod head;
 pub mod journal;
 mod lock;
+#[cfg(test)]
+mod model;
 pub mod names;
 pub mod operate;
 mod outcomes;
@@ -27,8 +31,11 @@ mod record;
 mod recovery;
 mod reserve;
 mod slot;
+mod survey;
+mod tend;
 mod volume;
 pub mod waiting;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +49,7 @@ use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
 pub use self::book::{Book, Side};
+pub use self::damage::{AcceptError, Damage, DamageKind};
 pub use self::journal::{CommitObserver, Durability, Journal, NotDurable};
 pub use self::lock::LockError;
 pub use self::names::Names;
@@ -51,14 +59,18 @@ pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
 pub use self::volume::ReadError;
 
 use self::disk::Disk;
+use self::journal::Start;
 use self::lock::FolderLock;
 use self::operate::{Unanswered, Unknown};
 use self::parts::{PartOf, Parts};
 use self::reach::Reach;
 use self::record::{Cancelled, Taken};
+use self::recovery::Replay;
 use self::reserve::Spreads;
+use self::survey::Survey;
 use self::volume::Shelf;
 use self::waiting::{Cancel, Scheduled, Waiting};
+use self::watch::Watch;
 
 /// Octets of a write-ahead log after which the journal's volumes take turns.
 const LOG_SIZE_MAX: u64 = 32 * 1024 * 1024;
@@ -105,6 +117,7 @@ pub struct Ledger {
     floor: AtomicU16,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     closing: AtomicBool,
+    watch: Watch,
     _lock: FolderLock,
 }
 
@@ -138,6 +151,9 @@ pub enum OpenError {
     /// The journal cannot be written.
     #[error("the journal cannot be opened for writing: {0}")]
     Write(#[from] rusqlite::Error),
+    /// Nor can what stands beside it.
+    #[error("the ledger's folder cannot be written: {0}")]
+    Folder(#[from] std::io::Error),
 }
 
 impl Ledger {
@@ -152,13 +168,21 @@ impl Ledger {
         let tick = ticker.tick();
         let shelf = settings.shelf();
         let today = LocalTime::of(tick.wall).day;
-        let mut remembered = Reach::read(&shelf.folder).map_err(ReadError::Io)?;
+        let (mut remembered, broken) = survey::reach(&shelf.folder)?;
         let reach = remembered.days(recovery::reach(switches), today);
-        let mut replay = recovery::replay(&shelf, switches, reach, tick)?;
-        remembered.put(recovery::reach(switches), today).map_err(ReadError::Io)?;
-        let (day, next_row) = (replay.last_day, replay.last_row + 1);
-        let journal = Journal::open(shelf, ticker.clone(), day, &replay.names, replay.next_id, next_row, observer)?;
+        let found = survey::survey(&shelf, switches, reach, tick, broken)?;
+        let (mut replay, head, damage, accepted, rows_lost) = match found {
+            Survey::Whole(whole) => (whole.replay, Some(whole.head), None, whole.accepted, whole.rows_lost),
+            Survey::Damaged(damage) => (Replay::of_nothing(switches, tick), None, Some(damage), None, 0),
+        };
+        if damage.is_none() {
+            remembered.put(recovery::reach(switches), today).map_err(ReadError::Io)?;
+        }
+        let (day, next_id, next_row) = (replay.last_day, replay.next_id, replay.last_row + 1);
+        let start = Start { day, names: &replay.names, next_id, next_row, head };
+        let journal = Journal::open(shelf, ticker.clone(), start, observer)?;
         let (days, summary) = replay.finish(&journal, switches);
+        let summary = Recovered { rows_lost, accepted, ..summary };
         let ledger = Arc::new(Self {
             ticker,
             days: ArcSwap::from_pointee(days),
@@ -174,27 +198,16 @@ impl Ledger {
             floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
             threads: Mutex::default(),
             closing: AtomicBool::new(false),
+            watch: Watch::default(),
             _lock: lock,
         });
         ledger.turn_day(LocalTime::of(tick.wall).day);
+        ledger.watch.begin(damage);
+        if summary.accepted.is_some() {
+            ledger.journal.settle_head()?; // from now on this is the whole journal
+            damage::forget_acceptance(&ledger.journal.shelf().folder)?;
+        }
         Ok((ledger, summary))
-    }
-
-    /// Starts the journal's writer thread and the housekeeping beside it.
-    pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
-        let journal = Arc::clone(&self.journal);
-        let writer =
-            std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
-        let ledger = Arc::downgrade(self);
-        let keeper = std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
-            while let Some(ledger) = ledger.upgrade().filter(|ledger| !ledger.closing.load(Ordering::SeqCst)) {
-                ledger.keep();
-                drop(ledger);
-                std::thread::park_timeout(std::time::Duration::from_secs(1));
-            }
-        })?;
-        *self.threads.lock() = vec![writer, keeper];
-        Ok(())
     }
 
     /// Numbers for every account of a ruleset, by account id.
@@ -241,7 +254,7 @@ impl Ledger {
     }
 
     fn take(&self, claim: &Claim<'_>, permit: &Permit) -> Result<Reservation, Refusal> {
-        if permit.day().number() < self.floor.load(Ordering::SeqCst) {
+        if permit.day().number() < self.floor.load(Ordering::SeqCst) || self.watch.is_damaged() {
             return Err(reserve::forgotten(claim)); // the clock was set back: an emptied day must not be sent for again
         }
         let days = self.days.load();
@@ -261,15 +274,28 @@ impl Ledger {
         if batch.records.is_empty() {
             return Ok(());
         }
+        if self.journal.is_stalled() {
+            batch.records.clear(); // a disk that does not answer the one before
+            return Err(NotDurable::Failed);
+        }
         let mut own: Vec<&mut Reservation> = Vec::with_capacity(batch.records.len() / record::RESERVED_SIZE);
         own.extend(reservations.filter(|one| one.is_durable()));
         let ticket = self.journal.append(&mut batch.records, own.len() as u64);
         for (id, reservation) in (ticket.first_id..).zip(&mut own) {
             reservation.id = id;
         }
-        self.journal.durable(ticket).await?;
-        self.reserved.fetch_add(own.len() as u64, Ordering::Relaxed);
-        Ok(())
+        let durable = self.journal.durable(ticket).await;
+        match durable {
+            Ok(()) => drop(self.reserved.fetch_add(own.len() as u64, Ordering::Relaxed)),
+            // The commit may still succeed: what it takes is given back behind it.
+            Err(NotDurable::Late) => {
+                for one in &own {
+                    record::write_settled(one.id, Settled::Rejected(0), &mut batch.records);
+                }
+            }
+            Err(NotDurable::Failed) => {}
+        }
+        durable
     }
 
     /// Gives back what a message took that is not sent after all. With `journalled`, its
@@ -410,19 +436,14 @@ impl Ledger {
         self.journal.octets_on_disk()
     }
 
-    /// Whether the last commit succeeded; without it nothing may be sent (P12).
+    /// Whether the last commit succeeded, and the files are what they should be; without it nothing may be sent (P12).
     pub fn is_trusted(&self) -> bool {
-        self.journal.is_trusted()
+        self.journal.is_trusted() && !self.watch.is_damaged()
     }
 
-    /// Writes what is pending and stops the ledger's threads.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        self.journal.close();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            thread.thread().unpark();
-            let _ = thread.join(); // the writer ends once it has written what was left
-        }
+    /// Whether the disk has not answered for [`Journal::PATIENCE`].
+    pub fn is_stalled(&self) -> bool {
+        self.journal.is_stalled()
     }
 
     fn one_settled(&self) {
@@ -458,41 +479,5 @@ impl Ledger {
             days
         });
         self.book(day).unwrap_or_default()
-    }
-
-    /// Once a second, away from the path of the messages: today's and tomorrow's book
-    /// stand ready, yesterday's goes an hour after midnight, the log is folded into its file.
-    fn keep(&self) {
-        let tick = self.ticker.tick();
-        let now = LocalTime::of(tick.wall);
-        let believed = self.ticker.watch().believes(tick); // or days are neither opened nor forgotten
-        if believed {
-            self.turn_day(now.day);
-        }
-        if believed && now.second > 86_400 - 600 {
-            self.turn_day(now.day.next());
-        }
-        let oldest = LocalTime::of(crate::domain::Moment::from_ms(tick.wall.ms() - 3_600_000)).day;
-        let before = self.days.load_full(); // dropped here and not by a session that happens to look
-        if believed && before.iter().any(|(day, _)| *day < oldest) {
-            self.floor.fetch_max(oldest.number(), Ordering::SeqCst);
-            self.days.rcu(|days| days.iter().filter(|(day, _)| *day >= oldest).cloned().collect::<Vec<_>>());
-            // As long as a start would list them.
-            let listed_from = Day::from_number(now.day.number().saturating_sub(self.reach()));
-            self.unknown.lock().forget_before(listed_from);
-        }
-        self.spreads.real.sweep(tick.steady_ms, 86_400_000);
-        self.spreads.observed.sweep(tick.steady_ms, 86_400_000);
-        self.parts.sweep(tick.steady_ms);
-        if believed {
-            self.waiting.sweep(tick.wall);
-        }
-        if !self.journal.is_trusted() {
-            self.journal.probe();
-        }
-        if believed {
-            let _ = self.journal.keep(now); // tried again next second
-        }
-        drop(before);
     }
 }

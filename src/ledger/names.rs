@@ -43,6 +43,11 @@ impl Names {
         self.by_name.len()
     }
 
+    /// Whether every number up to the last has its name.
+    pub(super) fn are_whole(&self) -> bool {
+        self.by_name.len() >= usize::from(self.next) || self.next == u16::MAX
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

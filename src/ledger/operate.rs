@@ -222,7 +222,7 @@ impl Ledger {
         record::write_settled(id, Settled::Rejected(0), &mut batch.records);
         let durable = self.note_durably(&mut batch).await;
         let entry = entry(&self.journal.names().by_number(), id, one.since, &one.taken, None);
-        durable.map_err(|NotDurable| ReleaseError::NotDurable)?;
+        durable.map_err(|_: NotDurable| ReleaseError::NotDurable)?;
         Ok(Entry { state: EntryState::Free(0), ..entry })
     }
 
@@ -350,7 +350,7 @@ impl From<Settled> for EntryState {
 }
 
 /// A volume and its log.
-fn files(folder: &Path, id: VolumeId) -> [PathBuf; 2] {
+pub(super) fn files(folder: &Path, id: VolumeId) -> [PathBuf; 2] {
     let file = id.path(folder);
     let log = file.with_extension("sqlite-wal");
     [log, file] // the log first: without its file it would be read as a new one's

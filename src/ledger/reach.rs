@@ -21,9 +21,14 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Of a folder that remembers nothing.
+    pub(super) fn nothing(folder: &Path) -> Self {
+        Self { file: folder.join(FILE), ..Self::default() }
+    }
+
     /// Reads what the folder remembers.
     pub(super) fn read(folder: &Path) -> io::Result<Self> {
-        let mut own = Self { file: folder.join(FILE), ..Self::default() };
+        let mut own = Self::nothing(folder);
         let text = match std::fs::read_to_string(&own.file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(own), // a new folder, or an older one

@@ -16,7 +16,7 @@ use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
 use super::record::{self, Cancelled, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
-use super::volume::{ReadError, Row, Shelf, VolumeId};
+use super::volume::{Logs, ReadError, Row, Shelf, VolumeId};
 use super::waiting::{Cancel, Waiting};
 
 /// What a start found.
@@ -32,6 +32,10 @@ pub struct Recovered {
     pub unknown: u64,
     /// When the newest row was written, as far as the files tell.
     pub newest: Option<Moment>,
+    /// Rows that went with the power under `durability = "process"`.
+    pub rows_lost: u64,
+    /// Damage that an operator has accepted, and this start has gone over.
+    pub accepted: Option<super::Damage>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -73,74 +77,96 @@ pub(super) fn reach(switches: &Switches) -> u16 {
     switches.schedule.max_ahead_hours.div_ceil(24) as u16 + 1
 }
 
-/// Reads the files whose reservations can still matter: those of so many days before today.
+/// Whether a day's files can hold something that matters today.
+fn matters(volumes: &[VolumeId], today: Day, reach: u16) -> bool {
+    volumes.first().is_some_and(|volume| volume.day.number() + reach >= today.number())
+}
+
+/// Reads what became of all reservations that can still matter. Leaves the files as they are.
+pub(super) fn first_reading(
+    shelf: &Shelf,
+    volumes: &[VolumeId],
+    today: Day,
+    reach: u16,
+) -> Result<FirstReading, ReadError> {
+    let mut first = FirstReading::new(today);
+    let newest = volumes.last().map(|volume| volume.day);
+    // Numbers go on from the newest row, however old it is.
+    let days = volumes.chunk_by(|one, next| one.day == next.day);
+    for volumes in days.filter(|own| matters(own, today, reach) || Some(own[0].day) == newest) {
+        let day = volumes[0].day;
+        let mut names = std::mem::take(&mut first.names);
+        shelf.read(day, volumes, &mut names, Logs::Left, |row| first.row(day, &row))?;
+        first.names = names;
+    }
+    if !first.names.are_whole() {
+        return Err(ReadError::Names);
+    }
+    Ok(first)
+}
+
+/// Reads the files whose reservations can still matter, a second time.
 pub(super) fn replay<'a>(
     shelf: &Shelf,
     switches: &'a Switches,
-    reach: u16,
     tick: Tick,
+    volumes: &[VolumeId],
+    reach: u16,
+    first: FirstReading,
 ) -> Result<Replay<'a>, ReadError> {
-    let began = Instant::now();
-    let today = LocalTime::of(tick.wall).day;
-    let volumes = VolumeId::all(&shelf.folder)?;
+    let today = first.today;
     let newest = volumes.last().map_or(today, |volume| volume.day);
+    let mut replay = Replay::after(first, switches, tick);
+    replay.last_day = newest.max(today);
     let days = volumes.chunk_by(|one, next| one.day == next.day);
-    let matters = |volumes: &&[VolumeId]| volumes[0].day.number() + reach >= today.number();
-    let mut first = FirstReading::new(today);
-    // Numbers go on from the newest row, however old it is.
-    for volumes in days.clone().filter(|volumes| matters(volumes) || volumes[0].day == newest) {
+    for volumes in days.filter(|own| matters(own, today, reach)) {
         let day = volumes[0].day;
-        let mut names = std::mem::take(&mut first.names);
-        shelf.read(day, volumes, &mut names, |row| first.row(day, &row))?;
-        first.names = names;
-    }
-    let mut replay = Replay {
-        switches,
-        tick,
-        today,
-        outcomes: first.outcomes,
-        days: first.taken.iter().map(|(day, slots)| Gathering::new(*day, *slots)).collect(),
-        open: Vec::new(),
-        open_parts: HashMap::default(),
-        began,
-        reservations: 0,
-        newest: first.newest,
-        spreads: Spreads::default(),
-        parts: Parts::default(),
-        unknown: Unknown::default(),
-        waiting: Waiting::default(),
-        names: first.names,
-        next_id: first.next_id,
-        last_row: first.last_row,
-        last_day: newest.max(today),
-    };
-    for volumes in days.filter(matters) {
-        let day = volumes[0].day;
-        shelf.read(day, volumes, &mut Names::default(), |row| replay.row(day, &row))?;
+        shelf.read(day, volumes, &mut Names::default(), Logs::Folded, |row| replay.row(day, &row))?;
     }
     Ok(replay)
 }
 
 /// What became of the reservations, and how many there are for each day to come.
-struct FirstReading {
+pub(super) struct FirstReading {
     today: Day,
+    began: Instant,
     outcomes: Outcomes,
     taken: Vec<(Day, usize)>,
-    names: Names,
+    /// Each day's first row.
+    begins: Vec<(u16, i64)>,
+    pub(super) names: Names,
     next_id: u64,
-    last_row: i64,
-    newest: Option<Moment>,
+    pub(super) last_row: i64,
+    pub(super) newest: Option<Moment>,
 }
 
 impl FirstReading {
-    fn new(today: Day) -> Self {
-        let (outcomes, names) = (Outcomes::default(), Names::default());
-        Self { today, outcomes, taken: Vec::new(), names, next_id: 1, last_row: 0, newest: None }
+    /// Of nothing.
+    pub(super) fn new(today: Day) -> Self {
+        Self {
+            today,
+            began: Instant::now(),
+            outcomes: Outcomes::default(),
+            taken: Vec::new(),
+            begins: Vec::new(),
+            names: Names::default(),
+            next_id: 1,
+            last_row: 0,
+            newest: None,
+        }
+    }
+
+    /// Number and first row of each day that has rows.
+    pub(super) fn days(&self) -> Vec<(u16, i64)> {
+        self.begins.clone()
     }
 
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
         if self.last_row != 0 && row.number != self.last_row + 1 {
             return Err(ReadError::Missing { day, after: self.last_row, next: row.number });
+        }
+        if self.begins.last().is_none_or(|(last, _)| *last != day.number()) {
+            self.begins.push((day.number(), row.number));
         }
         self.last_row = row.number;
         self.newest = Some(row.at);
@@ -170,7 +196,36 @@ impl FirstReading {
     }
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    /// Behind the first reading.
+    pub(super) fn after(first: FirstReading, switches: &'a Switches, tick: Tick) -> Self {
+        Self {
+            switches,
+            tick,
+            today: first.today,
+            outcomes: first.outcomes,
+            days: first.taken.iter().map(|(day, slots)| Gathering::new(*day, *slots)).collect(),
+            open: Vec::new(),
+            open_parts: HashMap::default(),
+            began: first.began,
+            reservations: 0,
+            newest: first.newest,
+            spreads: Spreads::default(),
+            parts: Parts::default(),
+            unknown: Unknown::default(),
+            waiting: Waiting::default(),
+            names: first.names,
+            next_id: first.next_id,
+            last_row: first.last_row,
+            last_day: first.today,
+        }
+    }
+
+    /// In place of a journal that cannot be believed.
+    pub(super) fn of_nothing(switches: &'a Switches, tick: Tick) -> Self {
+        Self::after(FirstReading::new(LocalTime::of(tick.wall).day), switches, tick)
+    }
+
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {
         let mut id = row.first_id;
         for record in read_row(&row.records) {
@@ -334,6 +389,8 @@ impl Replay<'_> {
             interrupted,
             unknown: self.unknown.len() as u64,
             newest: self.newest,
+            rows_lost: 0,
+            accepted: None,
             elapsed: self.began.elapsed(),
         };
         (days, summary)

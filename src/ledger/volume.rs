@@ -6,6 +6,7 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
 use crate::domain::{Day, Moment};
@@ -16,20 +17,25 @@ use super::names::Names;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    INSERT OR IGNORE INTO meta VALUES ('format', '2');
-    CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    INSERT OR IGNORE INTO meta VALUES ('format', '3');
+    CREATE TABLE IF NOT EXISTS names (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        crc INTEGER NOT NULL          -- CRC-32 of both
+    );
     CREATE TABLE IF NOT EXISTS batch (
         row INTEGER PRIMARY KEY,      -- order of the commits, counted on from file to file
         first_id INTEGER NOT NULL,    -- id of the row's first reservation
         at_ms INTEGER NOT NULL,       -- when, milliseconds since 1970 UTC
-        crc INTEGER NOT NULL,         -- CRC-32 of the records
+        crc INTEGER NOT NULL,         -- CRC-32 of all of this
         records BLOB NOT NULL
     );";
 
+const SELECT: &str = "SELECT row, first_id, at_ms, crc, records FROM batch ORDER BY row";
 const INSERT: &str = "INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)";
 
 /// The layout of the files that this version writes and reads.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 /// A commit writes whole pages, so small ones make a small commit cheap.
 const PAGE_SIZE: u32 = 2048;
 
@@ -56,9 +62,19 @@ pub(super) struct Shelf {
 pub(super) struct Volume {
     id: VolumeId,
     connection: Connection,
+    inode: u64,
     names: usize,
     log: PathBuf,
     disk: Arc<dyn Disk>,
+}
+
+/// What a reading leaves of the logs that it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Logs {
+    /// All as it was: what is damaged must not be changed by being looked at.
+    Left,
+    /// They are folded into their files.
+    Folded,
 }
 
 /// One row as read back.
@@ -78,6 +94,11 @@ impl VolumeId {
     /// A day's first volume.
     pub(super) const fn first(day: Day) -> Self {
         Self { day, number: 1 }
+    }
+
+    /// A day's volume by its number.
+    pub(super) const fn of(day: u16, number: u8) -> Self {
+        Self { day: Day::from_number(day), number }
     }
 
     /// The one that takes turns with this one.
@@ -145,10 +166,19 @@ impl Shelf {
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?; // done beside the path of the messages
         connection.execute_batch(SCHEMA)?;
+        let inode = super::head::inode(&path).unwrap_or_default(); // gone already: the keeper will say so
         let log = path.with_extension("sqlite-wal");
-        let mut volume = Volume { id, connection, names: 0, log, disk: Arc::clone(&self.disk) };
+        let mut volume = Volume { id, connection, inode, names: 0, log, disk: Arc::clone(&self.disk) };
         volume.write_names(names)?;
         Ok(volume)
+    }
+
+    /// A volume of no day and on no disk, in place of one that must not be touched.
+    pub(super) fn nowhere(&self) -> rusqlite::Result<Volume> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(SCHEMA)?;
+        let id = VolumeId::first(Day::from_number(0));
+        Ok(Volume { id, connection, inode: 0, names: 0, log: PathBuf::new(), disk: Arc::clone(&self.disk) })
     }
 
     /// Makes a volume that holds these rows and nothing else, folded and closed.
@@ -162,7 +192,7 @@ impl Shelf {
         let all = volume.connection.unchecked_transaction()?;
         let mut insert = all.prepare(INSERT)?;
         rows(&mut |row| {
-            let crc = crc32fast::hash(&row.records);
+            let crc = checksum(row.number, row.first_id, row.at.ms(), &row.records);
             insert.execute(params![row.number, row.first_id.cast_signed(), row.at.ms(), crc, row.records])?;
             Ok(())
         })?;
@@ -177,19 +207,18 @@ impl Shelf {
         day: Day,
         numbers: &[VolumeId],
         names: &mut Names,
+        logs: Logs,
         mut each: impl FnMut(Row) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let mut connections = Vec::new();
         for id in numbers {
-            let connection = Connection::open(id.path(&self.folder))?;
-            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?; // no shared index is made for a moment's reading
-            read_names(&connection, day, names)?;
-            connections.push(connection);
+            let connection = self.reader(*id, logs)?;
+            if read_names(&connection, day, names)? {
+                connections.push(connection);
+            }
         }
-        let mut selects = connections
-            .iter()
-            .map(|connection| connection.prepare("SELECT row, first_id, at_ms, crc, records FROM batch ORDER BY row"))
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut selects =
+            connections.iter().map(|connection| connection.prepare(SELECT)).collect::<rusqlite::Result<Vec<_>>>()?;
         let mut streams = Vec::new();
         for select in &mut selects {
             streams.push(select.query_map([], |row| read_row(day, row))?.peekable());
@@ -200,6 +229,47 @@ impl Shelf {
         }
         Ok(())
     }
+
+    /// What can still be read of a day's volumes, damaged or not, in the order of the commits.
+    pub(super) fn salvage(&self, day: Day, numbers: &[VolumeId], names: &mut Names) -> Vec<Row> {
+        let mut rows = std::collections::BTreeMap::new();
+        for connection in numbers.iter().filter_map(|id| self.reader(*id, Logs::Left).ok()) {
+            let _ = read_names(&connection, day, names); // the day's other volume has them too
+            // From both ends, each up to the first page that cannot be read.
+            for select in [SELECT.to_owned(), format!("{SELECT} DESC")] {
+                let Ok(mut select) = connection.prepare(&select) else { continue };
+                let Ok(read) = select.query_map([], |row| read_row(day, row)) else { continue };
+                for row in read.map_while(Result::ok).filter_map(Result::ok) {
+                    rows.insert(row.number, row);
+                }
+            }
+        }
+        rows.into_values().collect()
+    }
+
+    fn reader(&self, id: VolumeId, logs: Logs) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(id.path(&self.folder))?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, logs == Logs::Left)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?; // no shared index is made for a moment's reading
+        Ok(connection)
+    }
+}
+
+/// A bit that has turned anywhere in a row is noticed, not in its records alone.
+fn checksum(number: i64, first_id: u64, at_ms: i64, records: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&number.to_le_bytes());
+    crc.update(&first_id.to_le_bytes());
+    crc.update(&at_ms.to_le_bytes());
+    crc.update(records);
+    crc.finalize()
+}
+
+fn name_checksum(id: u16, name: &str) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&id.to_le_bytes());
+    crc.update(name.as_bytes());
+    crc.finalize()
 }
 
 /// The stream whose next row was committed first; one that fails comes first, so that it is heard.
@@ -219,33 +289,43 @@ where
 fn read_row(day: Day, row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Row, ReadError>> {
     let records: Vec<u8> = row.get(4)?;
     let (number, first_id, at_ms, crc): (i64, i64, i64, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    if crc32fast::hash(&records) != crc {
+    let first_id = first_id.cast_unsigned();
+    if checksum(number, first_id, at_ms, &records) != crc {
         return Ok(Err(ReadError::Corrupt { day, row: number }));
     }
-    Ok(Ok(Row { number, first_id: first_id.cast_unsigned(), at: Moment::from_ms(at_ms), records }))
+    Ok(Ok(Row { number, first_id, at: Moment::from_ms(at_ms), records }))
 }
 
-fn read_names(connection: &Connection, day: Day, names: &mut Names) -> Result<(), ReadError> {
-    // A process that ended while it laid the file out has left one without a table, and nothing in it.
+/// `false` if there is nothing in the file: a process that ended while it laid it out has left one without a table.
+fn read_names(connection: &Connection, day: Day, names: &mut Names) -> Result<bool, ReadError> {
     if !connection.table_exists(None, "batch")? {
-        connection.execute_batch(SCHEMA)?;
+        return Ok(false);
     }
     let format: String = connection.query_row("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0))?;
     if format != FORMAT {
         return Err(ReadError::Format { day, format });
     }
-    let mut select = connection.prepare("SELECT id, name FROM names")?;
+    let mut select = connection.prepare("SELECT id, name, crc FROM names")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        names.restore(row.get(0)?, row.get(1)?);
+        let (id, name, crc): (u16, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if name_checksum(id, &name) != crc {
+            return Err(ReadError::Name { day, id });
+        }
+        names.restore(id, name);
     }
-    Ok(())
+    Ok(true)
 }
 
 impl Volume {
     /// Which it is.
     pub(super) const fn id(&self) -> VolumeId {
         self.id
+    }
+
+    /// The file's number on its file system, by which it is known again.
+    pub(super) const fn inode(&self) -> u64 {
+        self.inode
     }
 
     /// Whether it holds every one of these names. Names are only ever added.
@@ -257,7 +337,7 @@ impl Volume {
     pub(super) fn insert(&mut self, number: i64, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
         self.disk.consent(Act::Write)?;
         let mut insert = self.connection.prepare_cached(INSERT)?;
-        let crc = crc32fast::hash(records);
+        let crc = checksum(number, first_id, at.ms(), records);
         insert.execute(params![number, first_id.cast_signed(), at.ms(), crc, records])?;
         Ok(())
     }
@@ -290,9 +370,9 @@ impl Volume {
     pub(super) fn write_names(&mut self, names: &Names) -> rusqlite::Result<()> {
         self.disk.consent(Act::Write)?;
         let all = self.connection.unchecked_transaction()?; // one sync for all of them
-        let mut insert = all.prepare_cached("INSERT OR IGNORE INTO names (id, name) VALUES (?, ?)")?;
+        let mut insert = all.prepare_cached("INSERT OR IGNORE INTO names (id, name, crc) VALUES (?, ?, ?)")?;
         for (id, name) in names.iter() {
-            insert.execute(params![id, name])?;
+            insert.execute(params![id, name, name_checksum(id, name)])?;
         }
         drop(insert);
         all.commit()?;
@@ -329,6 +409,17 @@ pub enum ReadError {
         /// The row.
         row: i64,
     },
+    /// A name of an account or a unit is not what was written.
+    #[error("name {id} in the journal of {day} is damaged: its checksum is wrong")]
+    Name {
+        /// The file's day.
+        day: Day,
+        /// Its number.
+        id: u16,
+    },
+    /// A number has no name.
+    #[error("names of accounts or units are missing in the journal")]
+    Names,
     /// Rows that were written are not there.
     #[error("rows {from} to {to} of the journal are missing before row {next} of {day}", from = .after + 1, to = .next - 1)]
     Missing {

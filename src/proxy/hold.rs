@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::Tick;
-use crate::traffic::{Hold, HoldError, NewHold, Party, Past, Scope, Which};
+use crate::traffic::{Hold, HoldError, HoldsError, NewHold, Party, Past, Scope, Which};
 
 use super::gateway::Gateway;
 use super::govern::is_automatic;
@@ -109,6 +109,11 @@ impl Gateway {
         self.holds.past()
     }
 
+    /// Copies the file of holds into a folder. Blocks for the disk.
+    pub fn copy_holds(&self, folder: &std::path::Path) -> Result<(), HoldsError> {
+        self.holds.copy(folder)
+    }
+
     /// Messages in a scope that the SMSC has and has not answered.
     pub fn in_flight(&self, scope: &Scope) -> usize {
         self.sessions_in(scope).iter().map(|session| session.window.lock().waiting()).sum()
@@ -181,13 +186,23 @@ impl Gateway {
         Some(why)
     }
 
+    /// The same without waiting: who tends the holds must not hang with the disk.
+    fn save_holds_beside(&self) {
+        let holds = Arc::clone(&self.holds);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = holds.save() {
+                tracing::error!(event = "ledger_error", %error, "a hold is in force but not on disk");
+            }
+        });
+    }
+
     /// Ends what is due. Now and then tries again what could not be written, and shows what another policy changed.
-    pub(super) async fn tend_holds(&self, tick: Tick, all: bool) {
+    pub(super) fn tend_holds(&self, tick: Tick, all: bool) {
         self.ease.sweep(tick.steady_ns);
         let ended = self.holds.end_due(tick.wall);
         self.ease(&ended);
         if !ended.is_empty() || all && !self.holds.is_saved() {
-            self.save_holds().await;
+            self.save_holds_beside();
         }
         if all || !ended.is_empty() {
             self.show_holds();

@@ -19,7 +19,7 @@ pub(super) async fn run(gateway: Weak<Gateway>) {
         interval.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
         let tick = gateway.ticker.tick();
-        gateway.tend_holds(tick, round == 0).await;
+        gateway.tend_holds(tick, round == 0);
         if round == 0 {
             gateway.cancel_scheduled();
         }

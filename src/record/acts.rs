@@ -112,7 +112,9 @@ impl Acts {
 
     /// Appends an act and syncs it. When this returns, the act is on disk.
     pub fn record(&self, act: &Act) -> io::Result<Head> {
-        let mut chain = self.chain.lock();
+        // A disk that hangs would keep one thread more for each act.
+        let chain = self.chain.try_lock_for(std::time::Duration::from_secs(1));
+        let mut chain = chain.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"))?;
         let seq = chain.head.seq + 1;
         let (line, hash) = written(seq, &chain.head.hash, act)?;
         let start = chain.length;

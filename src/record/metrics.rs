@@ -10,7 +10,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::ledger::CommitObserver;
+use crate::ledger::{CommitObserver, DamageKind};
 use crate::policy::Account;
 use crate::smpp::command::status;
 use crate::traffic::overload::Step;
@@ -68,6 +68,8 @@ pub struct Metrics {
     pub ledger_rows: IntGaugeVec,
     /// Whether submissions may pass as far as the ledger is concerned.
     pub ledger_trusted: IntGauge,
+    /// Damage of the ledger's files by kind.
+    pub ledger_damage: IntGaugeVec,
     /// Whether this process owns the ledger.
     pub ledger_owner: IntGauge,
     /// Octets of the ledger's files.
@@ -218,6 +220,7 @@ impl Metrics {
             ledger_errors: r.counters("ledger_errors_total", "Failed commits", &["kind"])?,
             ledger_rows: r.gauges("ledger_rows", "Slots of today by state", &["state"])?,
             ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
+            ledger_damage: r.gauges("ledger_damage", "1 while the ledger's files are damaged", &["kind"])?,
             ledger_owner: r.gauge("ledger_owner", "1 while this process owns the ledger")?,
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
             ledger_oldest_reserved: r.float_gauge(
@@ -249,6 +252,9 @@ impl Metrics {
         }
         for kind in ["io", "full", "corrupt", "lock"] {
             self.ledger_errors.with_label_values(&[kind]);
+        }
+        for kind in DamageKind::ALL {
+            self.ledger_damage.with_label_values(&[kind.code()]);
         }
         for kind in ["bad_length", "not_smpp", "not_bound", "unknown_command", "truncated"] {
             for leg in ["esme", "smsc"] {

@@ -222,6 +222,13 @@ const SERVICE: &[Family] = &[
         "账本可写",
     ),
     family(
+        "ledger_damage",
+        "gauge",
+        "kind",
+        "1 while the ledger's files are not what was written, and nothing is sent; kinds as in `/readyz`",
+        "账本文件损坏、缺失或被替换",
+    ),
+    family(
         "ledger_owner",
         "gauge",
         "",

@@ -20,6 +20,8 @@ use super::scope::{Party, Reach, Scope};
 
 /// Holds in force at a time.
 pub const HOLDS_MAX: usize = 1000;
+/// How long a call waits for another that writes.
+const SAVE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Ended holds that are remembered, in memory and in the file.
 pub const PAST_MAX: usize = 1000;
 /// Characters of an owner, a role or a reason.
@@ -297,18 +299,23 @@ impl Holds {
         self.armed.store(count, Ordering::SeqCst);
     }
 
-    /// Writes down what is not on disk yet. Blocks for the disk; without an error it is on disk.
+    /// Copies the file into a folder, as it is on disk now.
+    pub fn copy(&self, folder: &Path) -> Result<(), HoldsError> {
+        let file = self.file.try_lock_for(SAVE_PATIENCE).ok_or(HoldsError::Busy)?;
+        Ok(file.copy(folder)?)
+    }
+
+    /// Writes down what is not on disk yet. Blocks for the disk; without an error it is on disk. While another
+    /// call is at it, this one does not wait: a disk that hangs would keep one thread more for each try.
     pub fn save(&self) -> Result<(), HoldsError> {
-        let mut file = self.file.lock(); // first, so that no older state is written over a newer one
+        // First, so that no older state is written over a newer one.
+        let Some(mut file) = self.file.try_lock_for(SAVE_PATIENCE) else { return Err(HoldsError::Busy) };
         let rows = self.unwritten(&self.book.lock());
         if rows.is_empty() {
             return Ok(());
         }
         file.write(&rows)?;
-        let mut book = self.book.lock();
-        for row in rows {
-            self.written(&mut book, &row);
-        }
+        self.written(&mut self.book.lock(), &rows);
         Ok(())
     }
 
@@ -319,23 +326,20 @@ impl Holds {
         held.cloned().map(Row::InForce).chain(past.cloned().map(Row::Ended)).collect()
     }
 
-    /// Notes that a row is on disk, unless the hold has changed since.
-    fn written(&self, book: &mut Book, row: &Row) {
-        match row {
-            Row::InForce(own) => {
-                let mut holds = self.in_force.load().holds.clone();
-                if let Some(hold) = holds.iter_mut().find(|hold| hold.number == own.number) {
-                    hold.persisted = true;
-                    book.unwritten.remove(&own.number);
-                    self.put_in_force(holds);
-                }
-            }
-            Row::Ended(own) => {
-                book.unwritten.remove(&own.hold.number);
-                if let Some(past) = book.past.iter_mut().find(|past| past.hold.number == own.hold.number) {
-                    past.hold.persisted = true;
-                }
-            }
+    /// Notes that rows are on disk, unless the hold has changed since. One pass, whatever their number.
+    fn written(&self, book: &mut Book, rows: &[Row]) {
+        let of = |wanted: fn(&Row) -> Option<u32>| rows.iter().filter_map(wanted).collect::<BTreeSet<u32>>();
+        let held = of(|row| if let Row::InForce(hold) = row { Some(hold.number) } else { None });
+        let ended = of(|row| if let Row::Ended(past) = row { Some(past.hold.number) } else { None });
+        let mut holds = self.in_force.load().holds.clone();
+        for hold in holds.iter_mut().filter(|hold| held.contains(&hold.number)) {
+            hold.persisted = true;
+            book.unwritten.remove(&hold.number);
+        }
+        self.put_in_force(holds);
+        book.unwritten.retain(|number| !ended.contains(number));
+        for past in book.past.iter_mut().filter(|past| ended.contains(&past.hold.number)) {
+            past.hold.persisted = true;
         }
     }
 

@@ -9,6 +9,9 @@ use crate::domain::Moment;
 use super::hold::{Hold, PAST_MAX, Past};
 use super::scope::Scope;
 
+/// Its name in the ledger's folder.
+const FILE: &str = "holds.db";
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS hold (
         number INTEGER PRIMARY KEY,
@@ -46,6 +49,9 @@ pub enum HoldsError {
     /// The file cannot be opened, created or read.
     #[error("the file of holds cannot be used: {0}")]
     File(#[from] rusqlite::Error),
+    /// Another call is writing it, and the disk does not answer.
+    #[error("the file of holds is being written, and the disk does not answer")]
+    Busy,
     /// A hold's scope cannot be read.
     #[error("the file of holds names a scope that cannot be read: {0}")]
     Scope(#[from] super::scope::NotAScope),
@@ -54,12 +60,19 @@ pub enum HoldsError {
 impl HoldFile {
     /// Opens the file in a folder, which must exist.
     pub(super) fn open(folder: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(folder.join("holds.db"))?;
+        let connection = Connection::open(folder.join(FILE))?;
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self(connection))
+    }
+
+    /// Makes a copy in another folder.
+    pub(super) fn copy(&self, folder: &Path) -> rusqlite::Result<()> {
+        let to = folder.join(FILE);
+        self.0.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+        Ok(())
     }
 
     /// Every hold it has, in order of their numbers.

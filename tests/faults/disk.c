@@ -41,6 +41,7 @@ struct control {
     uint64_t sync_delay_us;  /* every sync takes that much longer */
     int64_t clock_ms;        /* added to the wall clock */
     uint64_t failed;         /* calls that were made to fail */
+    uint64_t hang;           /* while it is not 0, no call that changes the folder returns */
 };
 
 static struct control *control;
@@ -125,6 +126,12 @@ static int is_socket(int fd) {
 }
 
 /* --- Counting, failing, ending ---------------------------------------------------------------------------------- */
+
+static void hang(void) {
+    while (__atomic_load_n(&control->hang, __ATOMIC_SEQ_CST)) {
+        usleep(1000);
+    }
+}
 
 static void end_here(void) {
     kill(getpid(), SIGKILL);
@@ -277,6 +284,9 @@ static int open_any(open_call real, const char *path, int flags, mode_t mode) {
         }
         return fd;
     }
+    if (writes) {
+        hang();
+    }
     pthread_mutex_lock(&lock);
     error = writes ? count(0, &half) : 0;
     if (writes && half) {
@@ -330,6 +340,7 @@ int close(int fd) {
 static ssize_t write_file(int fd, const void *data, size_t length, off64_t offset) {
     REAL(pwrite64, ssize_t, int, const void *, size_t, off64_t)
     int half;
+    hang();
     pthread_mutex_lock(&lock);
     int error = count(0, &half);
     ssize_t done = -1;
@@ -439,6 +450,7 @@ static int sync_any(int (*real)(int), int fd) {
     if (kind == OTHER) {
         return real(fd);
     }
+    hang();
     if (control->sync_delay_us) {
         usleep((useconds_t)control->sync_delay_us);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use smsluice::app::Plan;
 use smsluice::sim::smsc::Latency;
+use smsluice::traffic::Holds;
 
 use crate::admin::{self, token};
 use crate::http::{Reply, call};
@@ -77,10 +78,14 @@ async fn a_copy_is_made_beside_the_ledger_and_nowhere_else() {
     let stand = admin::stand().await;
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass");
+    let stopped = json!({ "scope": { "kind": "account", "id": "hefei2" }, "reason": "a test" });
+    assert_eq!(ask(&stand, "network", "POST", "holds", stopped).await.status, 201);
     let copy = |name: &str| json!({ "name": name, "reason": "a test" });
     let made = ask(&stand, "operate", "POST", "ledger:backup", copy("first")).await;
     assert_eq!(made.status, 200, "{}", made.body);
-    assert!(stand.ledger_folder().join("backups/first").is_dir());
+    let holds = Holds::open(&stand.ledger_folder().join("backups/first"), stand.gateway.gateway().now());
+    let held: Vec<_> = holds.expect("a copy").in_force().iter().map(|hold| hold.scope.to_string()).collect();
+    assert_eq!(held, ["account:hefei2"], "holds are copied too");
     assert_eq!(ask(&stand, "operate", "POST", "ledger:backup", copy("first")).await.status, 409);
     for name in ["", "../x", "/tmp/x", "a b", "a.b", &"x".repeat(65)] {
         assert_eq!(ask(&stand, "operate", "POST", "ledger:backup", copy(name)).await.status, 422, "{name}");

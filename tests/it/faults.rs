@@ -32,7 +32,7 @@ async fn bind(gateway: &Gateway, recorder: &Recorder) -> Noted {
 }
 
 /// Receipts, messages and link checks pass whatever the disk does (P11).
-async fn the_rest_flows(noted: &mut Noted, smsc: &Smsc) {
+pub(crate) async fn the_rest_flows(noted: &mut Noted, smsc: &Smsc) {
     let before = noted.tally.deliveries;
     assert!(smsc.deliver("hefei", DeliverSpec::message("13855100001", "62021", "退订")), "a receiving session");
     let deadline = Instant::now() + SEEN;
@@ -211,4 +211,88 @@ async fn a_slow_sync_delays_submissions_and_nothing_else() {
     other.close(Ok(())).await;
     drop(gateway);
     settled(&smsc, &recorder, &terms()).await.assert_kept("slow sync");
+}
+
+/// A disk whose calls do not return, for longer than anybody waits.
+async fn a_disk_that_hangs(durability: &'static str) {
+    let smsc = journaling_smsc(1).await;
+    let site = site(&smsc, durability);
+    let recorder = recorder();
+    let gateway = site.run().await;
+    let mut stuck = bind(&gateway, &recorder).await;
+    assert_eq!(stuck.one(&good(&hefei(1))).await.expect("answered"), 0);
+    site.faults().hang(true);
+    let waiting = tokio::spawn(async move {
+        let status = stuck.one(&good(&hefei(2))).await.expect("answered");
+        (status, stuck)
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Others are bound, and only what needs the disk waits.
+    let mut noted = Noted::bind(gateway.smpp, "hefei2", &recorder).await.expect("bound");
+    let began = Instant::now();
+    let mut out = Vec::new();
+    noted.enquire(&mut out);
+    noted.exchange(&out).await.expect("answered");
+    assert!(smsc.deliver("hefei2", DeliverSpec::message("13855100001", "62021", "退订")), "a receiving session");
+    while noted.tally.deliveries == 0 {
+        let mut out = Vec::new();
+        noted.enquire(&mut out);
+        noted.exchange(&out).await.expect("the link is alive");
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{durability}: the rest waits for no disk: {:?}",
+        began.elapsed()
+    );
+    gateway.wait_ready(false, SEEN).await;
+    let (_, body) = gateway.page("/readyz").await;
+    assert!(body.contains(r#""ledger":{"ok":false,"why":"ledger_disk_stalled"}"#), "{durability}: {body}");
+    assert_eq!(gateway.metric("smsluice_ledger_trusted").await, 0, "{durability}");
+    let deadline = Instant::now() + SEEN;
+    while gateway.event("ledger_stalled").is_none() {
+        assert!(Instant::now() < deadline, "{durability}: {}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    assert_eq!(noted.one(&good(&hefei(3))).await.expect("answered"), LEDGER_UNAVAILABLE, "{durability}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{durability}: refused at once: {:?}", began.elapsed());
+    let began = Instant::now();
+    let paused = admin(&site, &["pause", "account:fuyang", "--reason", "a disk that hangs"]).await;
+    assert!(began.elapsed() < Duration::from_secs(6), "{durability}: a stop waits for no disk: {:?}", began.elapsed());
+    assert!(gateway.event("hold_placed").is_some(), "{durability}: {paused}");
+
+    site.faults().hang(false);
+    gateway.wait_ready(true, BACK).await;
+    let (status, stuck) = waiting.await.expect("no panic");
+    assert!([0, LEDGER_UNAVAILABLE].contains(&status), "{durability}: {status:#x}");
+    admin(&site, &["resume", "account:fuyang", "--reason", "a disk that answers"]).await;
+    passes_again(&mut noted, 3, BACK, durability).await;
+    for session in [stuck, noted] {
+        session.close(Ok(())).await;
+    }
+    gateway.kill();
+    // A refusal of a commit that came all the same has left nothing behind.
+    let gateway = site.run().await;
+    let mut noted = bind(&gateway, &recorder).await;
+    let again = noted.one(&good(&hefei(2))).await.expect("answered");
+    assert_eq!(again, if status == 0 { DUPLICATE } else { 0 }, "{durability}");
+    noted.close(Ok(())).await;
+    drop(gateway);
+    settled(&smsc, &recorder, &terms()).await.assert_kept(durability);
+}
+
+/// A verb on the gateway's local socket; what it said.
+async fn admin(site: &Site, verb: &[&str]) -> String {
+    let socket = format!("unix:{}", site.ledger().join("admin.sock").display());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_smsluice"));
+    command.args(verb).args(["--endpoint", &socket]);
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let output = ran.expect("it runs");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_stops_submissions_only_and_is_seen() {
+    a_disk_that_hangs("process").await;
+    a_disk_that_hangs("power").await;
 }

@@ -238,6 +238,7 @@ enum Word {
     SyncDelay,
     Clock,
     Failed,
+    Hang,
 }
 
 pub(crate) const EIO: u64 = 5;
@@ -299,6 +300,7 @@ impl Faults {
             Word::SyncDelay,
             Word::Calls,
             Word::Failed,
+            Word::Hang,
         ] {
             self.set(word, 0);
         }
@@ -319,6 +321,11 @@ impl Faults {
     pub(crate) fn kill_at(&self, call: u64, half: bool) {
         self.set(Word::KillHalf, u64::from(half));
         self.set(Word::KillAt, call);
+    }
+
+    /// No call that changes a file returns until `false`.
+    pub(crate) fn hang(&self, hang: bool) {
+        self.set(Word::Hang, u64::from(hang));
     }
 
     pub(crate) fn slow_syncs(&self, by: Duration) {

@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod conservation;
 mod crash;
+mod damage;
 mod drain;
 mod faults;
 mod fuzz_smoke;

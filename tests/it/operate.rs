@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use smsluice::domain::{Day, Msisdn};
+use smsluice::ledger::DamageKind;
 use smsluice::ledger::operate::{EntryState, ReleaseError};
 use smsluice::sim::smsc::Latency;
 
@@ -115,13 +116,19 @@ async fn a_copy_made_at_work_is_a_ledger_and_a_check_finds_what_was_damaged() {
     let rows = ledger.backup(&copy).expect("copied");
     assert!(rows >= 2);
     assert!(ledger.backup(&copy).is_err(), "a copy is never written over");
-    let stand = Stand::new(Setup {
+    let on_the_copy = || Setup {
         now: "2026-11-25T09:30:00+08:00",
         policy: "[hours]\nnight = []\n".to_owned(),
         folder: Some(copy.clone()),
         ..Setup::default()
-    })
-    .await;
+    };
+    let stand = Stand::new(on_the_copy()).await;
+    let damage = stand.gateway.gateway().ledger().damage().expect("somebody has to say that nothing was sent since");
+    assert_eq!(damage.kind, DamageKind::Copied);
+    stand.gateway.gateway().ledger().accept(&damage.code()).expect("accepted");
+    stand.gateway.stop().await;
+    let stand = Stand::new(on_the_copy()).await;
+    assert_eq!(stand.gateway.recovered.accepted.as_ref(), Some(&*damage));
     let mut esme = stand.bind("hefei").await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "pass", "of the day before");
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(2))).await.0, "duplicate");

@@ -285,8 +285,7 @@ impl World {
         self.end_sessions().await;
         self.faults.reset();
         self.gateway.take().expect("running").stop().await;
-        clear(&self.ledger);
-        copy(kept.path(), &self.ledger);
+        put_back(kept.path(), &self.ledger);
         std::fs::write(&self.undo, notes).expect("notes");
         if power {
             lose_power(&self.undo, self.random.chance(0.5).then(|| self.random.number()));
@@ -306,10 +305,24 @@ fn clear(folder: &Path) {
     }
 }
 
+/// What survives at this instant. The ledger's own threads go on meanwhile, so what may lag behind is copied first.
 fn copy(from: &Path, to: &Path) {
     let entries = std::fs::read_dir(from).expect("a folder").flatten();
     // The admin socket lies there too, and is nothing that survives.
-    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
-        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let mut names: Vec<_> = files.map(|entry| entry.file_name()).collect();
+    names.sort_by_key(|name| name != "head");
+    for name in names {
+        std::fs::copy(from.join(&name), to.join(name)).expect("copied");
     }
+}
+
+/// The files as they were at the crash, and the same files: a copy of a ledger is not the ledger.
+fn put_back(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(to).expect("a folder").flatten() {
+        if !from.join(entry.file_name()).exists() {
+            std::fs::remove_file(entry.path()).expect("removed");
+        }
+    }
+    copy(from, to); // onto what is there, which keeps its inode
 }

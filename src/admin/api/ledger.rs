@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::admin::call::{Answer, Call, Outcome};
 use crate::admin::problem::Problem;
 use crate::domain::{Day, LocalTime, Msisdn};
-use crate::ledger::Ledger;
 use crate::ledger::operate::{Entry, EntryState, ReleaseError};
+use crate::ledger::{AcceptError, Ledger};
 
 use super::audit::reason;
 
@@ -39,6 +39,27 @@ pub(super) struct ReleaseBody {
     /// In the operator's words, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
+}
+
+/// Which damage is accepted, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AcceptBody {
+    /// The damage's code, as the status tells it.
+    #[schema(min_length = 8, max_length = 8)]
+    code: String,
+    /// In the operator's words, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+/// Accepted damage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AcceptedView {
+    /// What the next start goes over.
+    what: String,
+    /// Whether the act is on record.
+    recorded: bool,
 }
 
 /// Where a copy goes, and why.
@@ -185,6 +206,28 @@ pub(super) async fn release(call: Call) -> Outcome {
     }
 }
 
+/// Goes over damage that the start has found: the next start does not stop at it.
+pub(super) async fn accept(call: Call) -> Outcome {
+    let AcceptBody { code, reason: why } = call.json()?;
+    let why = reason(&why)?;
+    let damage = call.gateway().ledger().damage().filter(|damage| damage.code() == code);
+    let damage = damage.ok_or_else(|| Problem::not_found("damage of this code"))?;
+    let found = json!({ "kind": damage.kind.code(), "what": damage.what });
+    let act = call.act("ledger.accept", code.as_str(), &why, found);
+    call.asked(&act).await?;
+    let accepted = beside(&call, move |ledger| Ok(ledger.accept(&code))).await?;
+    let after = match &accepted {
+        Ok(_) => json!({ "accepted": true }),
+        Err(error) => json!({ "failed": error.to_string() }),
+    };
+    let recorded = call.did(act, after).await;
+    match accepted {
+        Ok(damage) => Answer::json(&AcceptedView { what: damage.what.clone(), recorded }),
+        Err(error @ AcceptError::NoSuchDamage) => Err(Problem::new("conflict", error.to_string())),
+        Err(error @ AcceptError::Io(_)) => Err(Problem::new("unavailable", error.to_string())),
+    }
+}
+
 pub(super) async fn verify(call: Call) -> Outcome {
     let checked = beside(&call, |ledger| ledger.verify(|_| ()).map_err(|error| error.to_string())).await?;
     Answer::json(&CheckedView {
@@ -226,9 +269,16 @@ pub(super) async fn backup(call: Call) -> Outcome {
     let act = call.act("ledger.backup", name.as_str(), &why, json!({}));
     call.asked(&act).await?;
     let target = to.clone();
+    let gateway = Arc::clone(&call.surface.gateway);
     let copied = beside(&call, move |ledger| {
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        ledger.backup(&target).map_err(|error| error.to_string())
+        let rows = ledger.backup(&target).map_err(|error| error.to_string())?;
+        // A copy without its holds would let through what is stopped.
+        gateway.copy_holds(&target).map_err(|error| {
+            let _ = std::fs::remove_dir_all(&target);
+            error.to_string()
+        })?;
+        Ok(rows)
     })
     .await;
     let after = copied.as_ref().map_or_else(|_| json!({ "failed": true }), |rows| json!({ "rows": rows }));

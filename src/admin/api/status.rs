@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::admin::Health;
 use crate::admin::call::{Answer, Call, Outcome};
 use crate::domain::LocalTime;
+use crate::ledger::Damage;
 use crate::policy::Ruleset;
 use crate::policy::calendar::DayKind;
 use crate::policy::rules::hours;
@@ -82,8 +83,11 @@ pub(super) struct TotalsView {
 /// The ledger in short.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LedgerView {
-    /// `ok`, or `untrusted` after a failed commit: nothing is sent.
+    /// `ok`; `untrusted` after a failed commit, `stalled` while the disk does not answer, `damaged`: nothing is sent.
     state: &'static str,
+    /// What is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<DamageView>,
     /// Slots of today.
     rows_today: u64,
     /// Messages of unknown outcome.
@@ -91,6 +95,19 @@ pub(super) struct LedgerView {
     /// 99 of 100 commits since the start took at most this.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_p99_ms: Option<f64>,
+}
+
+/// Damage of the ledger's files.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DamageView {
+    /// Such as `ledger_rows_missing`.
+    kind: &'static str,
+    /// What exactly.
+    what: String,
+    /// Names this finding where it is accepted.
+    code: String,
+    /// What to do.
+    advice: &'static str,
 }
 
 /// The clock.
@@ -154,13 +171,26 @@ pub(super) async fn show(call: Call) -> Outcome {
 impl LedgerView {
     fn of(gateway: &Gateway) -> Self {
         let ledger = gateway.ledger();
-        let today = LocalTime::of(gateway.now()).day;
+        let (today, damage) = (LocalTime::of(gateway.now()).day, ledger.damage());
         Self {
-            state: if ledger.is_trusted() { "ok" } else { "untrusted" },
+            state: match (&damage, ledger.is_stalled(), ledger.is_trusted()) {
+                (Some(_), ..) => "damaged",
+                (None, true, _) => "stalled",
+                (None, false, false) => "untrusted",
+                (None, false, true) => "ok",
+            },
+            damage: damage.as_deref().map(DamageView::of),
             rows_today: ledger.book(today).map_or(0, |book| book.rows()),
             unknown: ledger.unknown(),
             commit_p99_ms: gateway.metrics().commit_quantiles().map(|(_, p99)| smscs::ms(p99)),
         }
+    }
+}
+
+impl DamageView {
+    fn of(damage: &Damage) -> Self {
+        let (kind, advice) = (damage.kind.code(), damage.kind.advice());
+        Self { kind, what: damage.what.clone(), code: damage.code(), advice }
     }
 }
 

@@ -308,6 +308,18 @@ pub const ROUTES: &[Route] = &[
     Route {
         method: Post,
         access: Only("operate"),
+        body: Some(Shape::of::<ledger::AcceptBody>()),
+        ..get(
+            "/api/v1/ledger:accept",
+            "acceptLedger",
+            "Go over damage that the start has found",
+            Shape::of::<ledger::AcceptedView>(),
+            run!(ledger::accept),
+        )
+    },
+    Route {
+        method: Post,
+        access: Only("operate"),
         body: Some(Shape::of::<ledger::BackupBody>()),
         ..get(
             "/api/v1/ledger:backup",

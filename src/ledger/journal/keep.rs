@@ -1,6 +1,6 @@
 //! What the keeper does once a second, beside the path of the messages.
 
-use crate::domain::LocalTime;
+use crate::domain::{Day, LocalTime};
 
 use super::super::volume::VolumeId;
 use super::{Durability, Journal};
@@ -10,10 +10,23 @@ impl Journal {
     /// volumes take turns when the log has grown, and lays out tomorrow's before midnight.
     /// What fails here is tried again; a log only grows meanwhile.
     pub(in crate::ledger) fn keep(&self, now: LocalTime) -> rusqlite::Result<()> {
+        if self.sealed {
+            return Ok(());
+        }
         self.lay_out_tomorrow(now)?;
         self.take_turns()?;
         let retired = std::mem::take(&mut *self.retired.lock());
         retired.into_iter().try_for_each(|volume| volume.fold()) // what fails is folded when it is read or closed
+    }
+
+    /// Days before this one matter to no start any more.
+    pub(in crate::ledger) fn forget_before(&self, day: Day) {
+        self.head.forget_before(day);
+    }
+
+    /// Makes the head anew if somebody has removed it. Tells whether that was so.
+    pub(in crate::ledger) fn keep_head(&self) -> bool {
+        !self.sealed && self.head.renew_if_gone(&self.shelf.folder).unwrap_or(false) // tried again next second
     }
 
     fn lay_out_tomorrow(&self, now: LocalTime) -> rusqlite::Result<()> {
@@ -25,7 +38,9 @@ impl Journal {
         let mut tomorrow = self.tomorrow.lock();
         let there = tomorrow.volume.as_ref().is_some_and(|volume| volume.id().day == day);
         if !there && tomorrow.written < day {
-            tomorrow.volume = Some(self.shelf.open(VolumeId::first(day), &names)?);
+            let volume = self.shelf.open(VolumeId::first(day), &names)?;
+            self.head.lists(volume.id(), volume.inode());
+            tomorrow.volume = Some(volume);
         }
         Ok(())
     }
@@ -46,17 +61,21 @@ impl Journal {
             Some(next) => next,
             none => none.insert(self.shelf.open(id, &names)?),
         };
+        self.head.lists(id, next.inode());
         if !next.knows(&names) {
             next.write_names(&names)?;
         }
-        self.sync_log(&self.file.lock().volume.log_file())?; // most of it, so that the second time takes no time
+        let log = self.file.lock().volume.log_file();
+        self.sync_log(&log)?; // most of it, without the lock, so that the second time takes no time
         let mut file = self.file.lock();
         if file.volume.id() != id.other() {
             return Ok(()); // midnight has come between
         }
         self.sync_log(&file.volume.log_file())?;
+        self.head.synced(file.next_row - 1);
         std::mem::swap(&mut file.volume, next);
         drop(file);
+        self.watched.lock().forget(next.id());
         next.fold()
     }
 

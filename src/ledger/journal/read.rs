@@ -3,7 +3,7 @@
 use crate::domain::Day;
 
 use super::super::names::Names;
-use super::super::volume::{ReadError, Row, Volume, VolumeId};
+use super::super::volume::{Logs, ReadError, Row, Volume, VolumeId};
 use super::Journal;
 
 /// Rows that are read at once while commits go on; a commit waits for no more than these.
@@ -27,7 +27,8 @@ impl Journal {
         let held = self.held(day);
         let volumes = VolumeId::all(&self.shelf.folder)?;
         let closed: Vec<_> = volumes.into_iter().filter(|id| id.day == day && !held.contains(id)).collect();
-        self.shelf.read(day, &closed, &mut Names::default(), |row| {
+        let logs = if self.sealed { Logs::Left } else { Logs::Folded };
+        self.shelf.read(day, &closed, &mut Names::default(), logs, |row| {
             let new = row.number <= last && after.is_none_or(|after| row.number > after);
             if new { each(row) } else { Ok(()) }
         })

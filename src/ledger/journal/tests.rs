@@ -1,7 +1,8 @@
 //! Volumes that take turns, and what reads them.
 
 use super::super::disk::RealDisk;
-use super::super::volume::ReadError;
+use super::super::head::Found;
+use super::super::volume::{Logs, ReadError};
 use super::*;
 use crate::domain::{Clock, Moment};
 
@@ -22,7 +23,9 @@ fn shelf(folder: &std::path::Path) -> Shelf {
 
 fn opened(folder: &tempfile::TempDir, ticker: Ticker, names: &Names) -> Arc<Journal> {
     let day = LocalTime::of(ticker.tick().wall).day;
-    Journal::open(shelf(folder.path()), ticker, day, names, 1, 1, Arc::new(Unwatched)).expect("opened")
+    let head = HeadFile::open(folder.path(), &Found::Nothing, false).expect("a head");
+    let start = Start { day, names, next_id: 1, next_row: 1, head: Some(head) };
+    Journal::open(shelf(folder.path()), ticker, start, Arc::new(Unwatched)).expect("opened")
 }
 
 /// A folder in which forty rows were written while the volumes took turns.
@@ -35,7 +38,7 @@ fn written() -> (tempfile::TempDir, Day) {
     let journal = opened(&folder, ticker, &names);
     for row in 1..=40 {
         journal.append(&mut vec![row; 2000], 1);
-        journal.commit_pending(None);
+        journal.commit_pending(None, HOWEVER_LONG);
         journal.keep(LocalTime::of(noon)).expect("kept");
         if row == 20 {
             names.account("second");
@@ -51,7 +54,7 @@ type Read = (Vec<(i64, u64, u8)>, Names);
 fn read(folder: &std::path::Path, day: Day) -> Result<Read, ReadError> {
     let (mut names, mut rows) = (Names::default(), Vec::new());
     let volumes = VolumeId::all(folder).expect("readable");
-    shelf(folder).read(day, &volumes, &mut names, |row| {
+    shelf(folder).read(day, &volumes, &mut names, Logs::Folded, |row| {
         rows.push((row.number, row.first_id, row.records[0]));
         Ok(())
     })?;
@@ -84,7 +87,7 @@ fn what_is_held_open_is_read_all_the_same() {
     let commit = |rows: std::ops::RangeInclusive<u8>| {
         for row in rows {
             journal.append(&mut vec![row; 2000], 1);
-            journal.commit_pending(None);
+            journal.commit_pending(None, HOWEVER_LONG);
             let now = Moment::from_ms(now.load(Ordering::SeqCst));
             journal.keep(LocalTime::of(now)).expect("kept");
         }
@@ -110,7 +113,7 @@ fn what_is_held_open_is_read_all_the_same() {
 
 fn read_only(folder: &std::path::Path, volume: VolumeId) -> usize {
     let (mut names, mut rows) = (Names::default(), 0);
-    let counted = shelf(folder).read(volume.day, &[volume], &mut names, |_| {
+    let counted = shelf(folder).read(volume.day, &[volume], &mut names, Logs::Folded, |_| {
         rows += 1;
         Ok(())
     });
