@@ -1,6 +1,6 @@
 //! The case: what the rules judge, read once from a submission.
 
-use crate::domain::{AccountClass, AccountId, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
+use crate::domain::{AccountClass, LocalTime, Moment, Msisdn, msisdn::MsisdnError};
 use crate::smpp::coding::{self, CodingError, Encoding};
 use crate::smpp::time::{Time, TimeError};
 use crate::smpp::udh::{Part, Parts};
@@ -8,40 +8,25 @@ use crate::smpp::{Operation, Submission};
 
 use super::matching;
 use super::mode::{Mode, Rule};
+use super::passed::Passed;
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
-use super::rules::Check;
-use super::ruleset::{Account, Identity, Ruleset};
+use super::ruleset::{Account, Ruleset};
 use super::switches::{Multipart, ZeroOffset};
 
-/// Buffers that one decision after another uses, so that none allocates.
-///
-/// They also remember the last text: a campaign sends one to thousands, and what the rules find in it does not
-/// change from recipient to recipient.
+/// What one decision after another uses: buffers, so that none allocates, and what has passed last.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pub(super) buffers: Buffers,
+    pub(super) passed: Passed,
+}
+
+/// Where a text is decoded.
+#[derive(Debug, Default)]
+pub struct Buffers {
     text: Vec<char>,
     matching: Vec<char>,
-    last: Option<Last>,
-    octets: Vec<u8>,
-    pub(super) found: Found,
 }
-
-/// Whose text the buffers hold, and in what coding [`Scratch::octets`] are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Last {
-    rules: Identity,
-    account: AccountId,
-    data_coding: u8,
-    encoding: Encoding,
-}
-
-/// What the rules about nothing but the text have found in the last one.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Found([Option<Finding>; TEXT_RULES.len()]);
-
-/// The rules that look at nothing but the text, as long as it is a whole one without a header.
-const TEXT_RULES: [Rule; 4] = [Rule::Decode, Rule::Length, Rule::Signature, Rule::Contact];
 
 /// One submission with everything that more than one rule looks at.
 #[derive(Clone, Copy, Debug)]
@@ -124,26 +109,24 @@ impl<'a> Case<'a> {
         account: &'a Account,
         submission: &'a Submission<'a>,
         now: Moment,
-        scratch: &'a mut Scratch,
+        buffers: &'a mut Buffers,
     ) -> Self {
-        Self::read_anew_or_again(rules, account, submission, now, scratch).0
+        let text = Text::read(rules, account, submission, buffers);
+        Self { text, ..Self::without_text(rules, account, submission, now) }
     }
 
-    /// The same, and where to keep what the rules find in the text.
-    pub(super) fn read_anew_or_again(
+    /// The same for rules that do not look at the text.
+    pub(super) fn without_text(
         rules: &'a Ruleset,
         account: &'a Account,
         submission: &'a Submission<'a>,
         now: Moment,
-        scratch: &'a mut Scratch,
-    ) -> (Self, &'a mut Found) {
+    ) -> Self {
         let schedule = Schedule::read(submission.schedule, now, account.zero_offset(&rules.switches));
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
-        let (text, found) = Text::read(rules, account, submission, scratch);
         let (recipient, place) = (Err(MsisdnError::Digits), None);
-        let case = Self { rules, account, submission, now, schedule, edt, local, recipient, place, text };
-        (case.to(submission), found)
+        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text: None }.to(submission)
     }
 
     /// The same case for one recipient of several.
@@ -198,22 +181,6 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Whether nothing else says anything of the text: no header, and no TLV that makes it a part.
-fn is_alone(submission: &Submission<'_>) -> bool {
-    submission.user_data.header == 0 && submission.user_data.parts == Parts::Whole
-}
-
-impl Found {
-    /// What a rule finds; of a text that has been looked at before, what it found then.
-    pub(super) fn or_check(&mut self, case: &Case<'_>, rule: Rule, check: Check) -> Finding {
-        let place = TEXT_RULES.iter().position(|own| *own == rule);
-        match place.and_then(|place| self.0.get_mut(place)) {
-            Some(found) if is_alone(case.submission) => *found.get_or_insert_with(|| check(case)),
-            _ => check(case),
-        }
-    }
-}
-
 impl Author<'_> {
     /// Whether the parts of one message are judged together. The exempt class's always are.
     pub fn joins_parts(&self) -> bool {
@@ -226,38 +193,9 @@ impl<'a> Text<'a> {
         rules: &Ruleset,
         account: &Account,
         submission: &Submission<'_>,
-        scratch: &'a mut Scratch,
-    ) -> (Option<Result<Self, CodingError>>, &'a mut Found) {
-        let Scratch { text: chars, matching, last, octets, found } = scratch;
-        let (data, data_coding) = (&submission.user_data, submission.data_coding);
-        let alone = is_alone(submission);
-        if let Some(last) = last.filter(|last| {
-            alone
-                && (last.rules, last.account) == (rules.identity, account.id)
-                && last.data_coding == data_coding
-                && octets == data.text
-        }) {
-            return (Some(Ok(Self { chars, matching, encoding: last.encoding })), found);
-        }
-        (*last, *found) = (None, Found::default());
-        let text = Self::decode(rules, account, submission, chars, matching);
-        if let Some(Ok(Self { encoding, .. })) = text
-            && alone
-        {
-            *last = Some(Last { rules: rules.identity, account: account.id, data_coding, encoding });
-            octets.clear();
-            octets.extend_from_slice(data.text);
-        }
-        (text, found)
-    }
-
-    fn decode(
-        rules: &Ruleset,
-        account: &Account,
-        submission: &Submission<'_>,
-        chars: &'a mut Vec<char>,
-        matching: &'a mut Vec<char>,
+        buffers: &'a mut Buffers,
     ) -> Option<Result<Self, CodingError>> {
+        let Buffers { text: chars, matching } = buffers;
         let judged = |rule| account.modes.judges(rule);
         let compared = judged(Rule::Signature)
             || judged(Rule::Contact)

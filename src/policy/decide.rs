@@ -4,9 +4,10 @@ use crate::domain::{Day, LocalTime, Moment, Msisdn};
 use crate::smpp::submission::{Field, Malformed};
 use crate::smpp::{Address, Submission};
 
-use super::case::{Case, Finding, Found, Schedule};
+use super::case::{Case, Finding, Schedule};
 use super::joined::Piece;
 use super::mode::{Mode, Rule};
+use super::passed::is_asked_again;
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
 use super::rules::schedule::{self, Cap};
@@ -48,9 +49,19 @@ pub fn decide(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
-    let (case, found) = Case::read_anew_or_again(rules, account, submission, now, scratch);
-    let observed = judged(&case, found, |_| true)?;
-    Ok(Permit::of(&case, observed))
+    let Scratch { buffers, passed } = scratch;
+    if passed.is_again(rules, account, submission) {
+        let case = Case::without_text(rules, account, submission, now);
+        let observed = judged(&case, is_asked_again)?;
+        return Ok(Permit::of(&case, observed));
+    }
+    let case = Case::read(rules, account, submission, now, buffers);
+    let observed = judged(&case, |_| true)?;
+    let permit = Permit::of(&case, observed);
+    if observed.is_empty() && permit.piece.is_none() {
+        passed.note(rules, account, submission);
+    }
+    Ok(permit)
 }
 
 /// Judges one text to several recipients. What is not a recipient's own is read and judged once, however
@@ -63,12 +74,12 @@ pub fn decide_each<'a>(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
-    let (case, found) = Case::read_anew_or_again(rules, account, common, now, scratch);
-    let observed = judged(&case, found, |rule| !is_of_the_recipient(rule))?;
+    let case = Case::read(rules, account, common, now, &mut scratch.buffers);
+    let observed = judged(&case, |rule| !is_of_the_recipient(rule))?;
     let each = |address| {
         let submission = Submission { destination: address, ..*common };
         let case = case.to(&submission);
-        let own = judged(&case, &mut Found::default(), is_of_the_recipient)?;
+        let own = judged(&case, is_of_the_recipient)?;
         Ok(Permit::of(&case, observed.union(own)))
     };
     Ok(to.into_iter().map(each).collect())
@@ -83,9 +94,8 @@ pub fn decide_replacement(
     now: Moment,
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
-    let (case, found) = Case::read_anew_or_again(rules, account, submission, now, scratch);
-    let case = case.replacing(replaced.edt);
-    let observed = judged(&case, found, |_| true)?;
+    let case = Case::read(rules, account, submission, now, &mut scratch.buffers).replacing(replaced.edt);
+    let observed = judged(&case, |_| true)?;
     let permit = Permit::of(&case, observed);
     // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
     let moves = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
@@ -102,12 +112,12 @@ pub struct Replaced {
 }
 
 /// Asks the stateless rules that are `meant`.
-fn judged(case: &Case<'_>, found: &mut Found, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
+fn judged(case: &Case<'_>, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
     let mut tally = Tally::default();
     for (rule, check) in STATELESS {
         match case.account.modes.get(rule) {
             Mode::Off => {}
-            mode if meant(rule) => tally.add(mode, found.or_check(case, rule, check)),
+            mode if meant(rule) => tally.add(mode, check(case)),
             _ => {}
         }
     }
@@ -309,9 +319,9 @@ mod tests {
         assert_eq!(permit.day(), LocalTime::of(at(WEEKDAY)).day);
     }
 
-    /// Texts that differ in what the rules find, and in nothing but what surrounds the same octets.
-    fn alike(text: usize, around: usize) -> Frame {
-        let text = ["您好。移动询0551-1860", "您好。移动询0553-1860", "您好", ""][text];
+    /// Messages of which many differ in nothing but the recipient, and some in what the rules find of the rest.
+    fn campaign(text: usize, around: usize, to: usize) -> Frame {
+        let text = ["您好。移动询0551-1860", "您好。移动询0553-1860", "您好"][text];
         let mut frame = Frame::new("6202", text);
         match around {
             1 => frame.data_coding = 0x18,
@@ -322,15 +332,20 @@ mod tests {
                 frame.short_message.splice(..0, [4, 0x24, 2, 0, 0]);
             }
             5 => frame.short_message = frame.short_message.repeat(4),
+            6 => frame.source.2 = "10086".to_owned(),
+            7 => frame.schedule = "261124131500032+".to_owned(),
+            8 => frame.tlvs = vec![(0x1501, vec![7])],
             _ => {}
         }
+        frame.destination.2 =
+            ["8613856000001", "13856000002", "13470730001", "1385600000", "13470730002"][to].to_owned();
         frame
     }
 
     proptest! {
         #[test]
-        fn a_text_that_is_remembered_is_judged_as_if_it_were_new(
-            messages in proptest::collection::vec((0..4usize, 0..7usize, 0..4usize, 0..2usize), 1..12),
+        fn what_comes_again_to_another_is_judged_as_if_it_were_new(
+            changes in proptest::collection::vec((0..8usize, 0..12usize), 1..20),
         ) {
             let mut worlds = [Switches::default(), Switches::default()].map(with_switches);
             worlds[1].switches.length.limit = 5;
@@ -339,11 +354,16 @@ mod tests {
                     drop(rules.with(account(class)));
                 }
             }
-            let mut scratch = Scratch::default();
-            for (text, around, class, world) in messages {
-                let (octets, rules) = (alike(text, around).octets(), &worlds[world]);
+            let (mut scratch, times) = (Scratch::default(), [WEEKDAY, "2026-11-24T22:00:00", "2026-12-25T09:30:00"]);
+            let city = AccountClass::ALL.iter().position(|class| *class == AccountClass::CityMoa).unwrap();
+            for (what, value) in changes {
+                // A message that passes, in which one thing is changed.
+                let or = |own, usual, values| if what == own { value % values } else { usual };
+                let [text, around, to, world, time] = [(0, 3), (1, 9), (2, 5), (3, 2), (4, 3)].map(|(own, values)| or(own, 0, values));
+                let class = or(5, city, 4);
+                let (octets, rules) = (campaign(text, around, to).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();
-                let judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(WEEKDAY), scratch);
+                let judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(times[time]), scratch);
                 let (again, anew) = (judged(&mut scratch), judged(&mut Scratch::default()));
                 prop_assert_eq!(again, anew);
             }

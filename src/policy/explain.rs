@@ -9,7 +9,7 @@ use crate::smpp::Submission;
 use crate::smpp::coding::ONE_MESSAGE;
 
 use super::calendar::DayKind;
-use super::case::{Case, Finding, Schedule, Scratch};
+use super::case::{Buffers, Case, Finding, Schedule, Scratch};
 use super::decide::{Permit, Refusal, Replaced, decide, decide_replacement};
 use super::mode::{Mode, Rule};
 use super::reason::Reasons;
@@ -83,7 +83,7 @@ pub struct Detail {
 /// Judges one submission at one instant and says how.
 pub fn explain(rules: &Ruleset, account: &Account, submission: &Submission<'_>, now: Moment) -> Explanation {
     let verdict = decide(rules, account, submission, now, &mut Scratch::default());
-    Explanation::of(verdict, &Case::read(rules, account, submission, now, &mut Scratch::default()))
+    Explanation::of(verdict, &Case::read(rules, account, submission, now, &mut Buffers::default()))
 }
 
 /// The same of what replaces an accepted message.
@@ -96,7 +96,7 @@ pub fn explain_replacement(
 ) -> Explanation {
     let verdict = decide_replacement(rules, account, submission, replaced, now, &mut Scratch::default());
     let mut scratch = Scratch::default();
-    let case = Case::read(rules, account, submission, now, &mut scratch).replacing(replaced.edt);
+    let case = Case::read(rules, account, submission, now, &mut scratch.buffers).replacing(replaced.edt);
     Explanation::of(verdict, &case)
 }
 

@@ -11,6 +11,7 @@ mod labelled;
 pub mod matching;
 pub mod mode;
 pub mod numbers;
+mod passed;
 pub mod phrases;
 pub mod quirks;
 pub mod reason;

@@ -72,6 +72,9 @@ pub struct Submission<'a> {
     pub two_texts: bool,
     /// Its TLVs.
     pub tlvs: Tlvs<'a>,
+    /// Of a submit_sm all octets of the body in front of the recipient's digits and behind them: two with the same differ
+    /// in nothing else that is read here but the sequence_number.
+    pub around: Option<(&'a [u8], &'a [u8])>,
 }
 
 /// A field of a submission.
@@ -130,10 +133,13 @@ impl<'a> Submission<'a> {
         let service_type = fields.service_type()?;
         let source = fields.address(21, Field::SourceAddr, status::ESME_RINVSRCADR)?;
         let destination = fields.address(21, Field::DestinationAddr, status::ESME_RINVDSTADR)?;
+        let behind = fields.rest;
         let text = fields.text()?;
         let mandatory = &body[..body.len() - fields.rest.len()];
         agree(mandatory, SubmitSm::<'_, 0>::decode(mandatory, mandatory.len()).ok().map(|(_, length)| length))?;
-        text.finish(header, Operation::SubmitSm, service_type, source, destination, fields.rest)
+        let submission = text.finish(header, Operation::SubmitSm, service_type, source, destination, fields.rest)?;
+        let before = &body[..body.len() - behind.len() - 1 - destination.digits.len()];
+        Ok(Submission { around: Some((before, behind)), ..submission })
     }
 
     fn data_sm(header: Header, body: &'a [u8]) -> Result<Self, Malformed> {
@@ -202,6 +208,7 @@ impl<'a> TextFields<'a> {
             user_data: UserData::read(octets, self.esm_class & 0x40 != 0, &tlvs),
             two_texts: payload.is_some() && !self.short_message.is_empty(),
             tlvs,
+            around: None,
         })
     }
 }

@@ -44,6 +44,11 @@ pub const fn is_of_the_recipient(rule: Rule) -> bool {
     matches!(rule, Rule::Destination | Rule::Region | Rule::Customers)
 }
 
+/// Whether a rule looks at the time of delivery, so that a message which has passed is asked again a moment later.
+pub const fn is_of_the_time(rule: Rule) -> bool {
+    matches!(rule, Rule::Schedule | Rule::Holiday | Rule::Hours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
