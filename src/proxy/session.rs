@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::{Moment, Tick};
 use crate::ledger::{Batch, Settled};
+use crate::policy::Reason;
 use crate::record::metrics::SmscMetrics;
 use crate::smpp::bind::BindType;
 use crate::traffic::{Gate, Governor, Party};
@@ -26,6 +27,8 @@ use super::{downlink, leave, notes, uplink};
 
 /// How long a sender that has gone is waited for in the SMSC's answers.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long after it was judged a message is still begun to be handed to the SMSC.
+const STALE: Duration = Duration::from_secs(5);
 /// A bound session; shared by its two tasks and the sweeper.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -409,6 +412,16 @@ impl Turn<'_> {
         let site = gateway.site();
         let now = self.session.place_in(&site).unwrap_or(&self.sender);
         gateway.holds.cover(|| self.party()) || gateway.holds.cover(|| now.party(&self.session.smsc_metrics.address))
+    }
+
+    /// Why nothing more of a batch is begun: a hold has come into force, or it was judged too long ago. Who lets the
+    /// SMSC wait, by not reading its answers, could else carry messages into a forbidden hour (7.4, 7.5).
+    pub(super) fn takes_back(&self, gateway: &Gateway, judged: Tick) -> Option<Reason> {
+        if self.is_held(gateway) {
+            return Some(Reason::Paused);
+        }
+        let age = gateway.ticker.steady_ns().saturating_sub(judged.steady_ns);
+        (u128::from(age) > STALE.as_nanos()).then_some(Reason::UpstreamDown)
     }
 }
 

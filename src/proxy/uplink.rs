@@ -333,10 +333,13 @@ async fn forward(
     }
     let mut written = 0;
     let ended = loop {
-        let may = || pass.is_none() || !session.is_held(gateway);
+        let may = || pass.is_none() || session.takes_back(gateway, tick).is_none();
         match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may).await {
             Ok(true) => break Ok(()),
-            Ok(false) => take_back(gateway, session, tick, work, inbox, written, Reason::Paused),
+            Ok(false) => {
+                let reason = session.takes_back(gateway, tick).unwrap_or(Reason::Paused);
+                take_back(gateway, session, tick, work, inbox, written, reason);
+            }
             Err(_) => {
                 take_back(gateway, session, tick, work, inbox, written, Reason::UpstreamDown);
                 break Err(End { side: "smsc", cause: "error" });

@@ -1,6 +1,7 @@
 //! What is run against arbitrary input: by `fuzz/` for hours, by `fuzz_smoke` for a moment.
 //! Nothing may panic, and what one function accepts another must agree with.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -57,6 +58,11 @@ static OBSERVED: LazyLock<Ruleset> = LazyLock::new(|| {
     };
     rules(open, Some(Modes::all(Mode::Observe)))
 });
+
+thread_local! {
+    /// What remembers the last text, from one input to the next.
+    static LAST: RefCell<Scratch> = RefCell::default();
+}
 
 fn rules(change: impl FnOnce(&mut Switches), modes: Option<Modes>) -> Ruleset {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -170,6 +176,10 @@ fn one(rules: &Ruleset, frame: &[u8]) {
     assert_eq!(submission.destination.digits, second.destinations[0].3);
     rewritten(frame, &second);
     let mut scratch = Scratch::default();
+    if let Some(account) = rules.accounts.get(1) {
+        let again = LAST.with_borrow_mut(|last| decide(rules, account, &submission, now(), last));
+        assert_eq!(again, decide(rules, account, &submission, now(), &mut scratch), "whatever was judged before");
+    }
     for account in &rules.accounts {
         let Ok(permit) = decide(rules, account, &submission, now(), &mut scratch) else { continue };
         if std::ptr::eq(rules, &raw const *SHIPPED) && account.class.needs_city() {

@@ -1,8 +1,10 @@
 //! Timers and bounds of connections and sessions: who is silent, slow or too many is ended or held back, and nobody else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use smsluice::sim::esme::Esme;
 use smsluice::sim::pdu::DeliverSpec;
 use smsluice::sim::smsc::Latency;
@@ -10,6 +12,7 @@ use smsluice::smpp::bind::BindType;
 use smsluice::smpp::command::{BIND_TRANSCEIVER, ENQUIRE_LINK, RESPONSE, SUBMIT_SM};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
 
 use crate::script::{self, Script, command_of, pdu, response};
@@ -25,14 +28,26 @@ fn closes(stand: &Stand, side: &str, cause: &str) -> u64 {
     if is_there { stand.metric(&series) } else { 0 }
 }
 
-/// Writes again and again until nothing is taken for a while; how many octets were.
-async fn fill(stream: &mut TcpStream, octets: &[u8]) -> usize {
-    let mut written = 0;
-    while let Ok(done) = tokio::time::timeout(Duration::from_secs(1), stream.write(octets)).await {
-        written += done.expect("written");
-        assert!(written < BOUND, "what nobody reads must not be taken without end");
+/// Writes what comes next again and again until nothing is taken for a while; what was left over.
+async fn fill(stream: &mut TcpStream, mut next: impl FnMut() -> Vec<u8>) -> Vec<u8> {
+    let (mut octets, mut written) = (next(), 0);
+    loop {
+        match tokio::time::timeout(Duration::from_secs(1), stream.write(&octets)).await {
+            Err(_) => return octets,
+            Ok(done) => drop(octets.drain(..done.expect("written"))),
+        }
+        if octets.is_empty() {
+            octets = next();
+            written += octets.len();
+            assert!(written < BOUND, "what nobody reads must not be taken without end");
+        }
     }
-    written
+}
+
+/// The next whole PDU of what has been read.
+fn cut(octets: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = u32::from_be_bytes(*octets.first_chunk()?) as usize;
+    (octets.len() >= length).then(|| octets.drain(..length).collect())
 }
 
 #[tokio::test]
@@ -165,44 +180,92 @@ async fn what_a_full_window_holds_back_is_sent_when_there_is_room() {
     stand.assert_conserved();
 }
 
-/// An SMSC whose first connection reads nothing behind the bind, and whose others take everything.
-async fn deaf_at_first() -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+/// Numbers of submissions.
+type Got = Arc<Mutex<BTreeSet<u32>>>;
+
+/// An SMSC whose first connection reads nothing behind the bind until it is told to; then, and on its other connections, it
+/// takes everything. Tells the numbers of the submissions that it has got on the first one.
+async fn deaf_at_first(hears: Arc<Notify>) -> (std::net::SocketAddr, Got) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let address = listener.local_addr().expect("bound");
-    let task = tokio::spawn(async move {
-        let mut deaf = None;
-        let mut others = tokio::task::JoinSet::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            if deaf.is_none() {
-                let mut head = [0; 16];
-                stream.read_exact(&mut head).await.expect("a bind");
-                let mut body = vec![0; u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize - 16];
-                stream.read_exact(&mut body).await.expect("a bind");
-                stream.write_all(&response(&head, 0, b"deaf\0")).await.expect("bound");
-                deaf = Some(stream);
-            } else {
-                others.spawn(async move {
-                    let mut octets = vec![0; 4096]; // a PDU at a time is enough here
-                    while let Ok(1..) = stream.read(&mut octets).await {
-                        stream.write_all(&response(&octets, 0, b"id\0")).await.expect("answered");
-                    }
-                });
-            }
+    let (got, mut first) = (Got::default(), true);
+    let noted = Arc::clone(&got);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let deaf = std::mem::take(&mut first).then(|| (Arc::clone(&hears), Arc::clone(&noted)));
+            tokio::spawn(hear(stream, deaf));
         }
     });
-    (address, task)
+    (address, got)
+}
+
+async fn hear(mut stream: TcpStream, mut deaf: Option<(Arc<Notify>, Got)>) {
+    let (mut octets, mut got) = (Vec::new(), None);
+    while let Ok(1..) = stream.read_buf(&mut octets).await {
+        let mut answers = Vec::new();
+        while let Some(pdu) = cut(&mut octets) {
+            answers.extend(response(&pdu, 0, if command_of(&pdu) == ENQUIRE_LINK { b"" } else { b"id\0" }));
+            if let Some(got) = got.as_ref().filter(|_| command_of(&pdu) == SUBMIT_SM) {
+                let got: &Got = got;
+                got.lock().insert(script::sequence_of(&pdu));
+            }
+        }
+        if stream.write_all(&answers).await.is_err() {
+            return;
+        }
+        if let Some((hears, noted)) = deaf.take() {
+            got = Some(noted);
+            hears.notified().await;
+        }
+    }
 }
 
 #[tokio::test]
 async fn an_smsc_that_does_not_read_holds_its_sender_back_and_nobody_else() {
-    let (smsc, task) = deaf_at_first().await;
+    let (smsc, _) = deaf_at_first(Arc::default()).await;
     let stand = Stand::new(Setup { smsc: Some(smsc), ..Setup::default() }).await;
     let (mut eager, _) = stand.bind("hefei").await.into_parts();
     let mut other = stand.bind("hefei2").await;
     let links = pdu(ENQUIRE_LINK, 0, 1, b"").repeat(1000);
-    assert!(fill(&mut eager, &links).await > 0);
+    fill(&mut eager, || links.clone()).await;
     assert_eq!(verdict(&stand, &mut other, "hefei2", &good(&hefei(2))).await.0, "pass");
-    task.abort();
+}
+
+/// A sender can let its SMSC wait, and with it what was judged already: that is not handed over in another hour.
+#[tokio::test]
+async fn what_was_judged_long_ago_is_not_begun_any_more() {
+    let hears = Arc::<Notify>::default();
+    let (smsc, got) = deaf_at_first(Arc::clone(&hears)).await;
+    let stand = Stand::new(Setup { smsc: Some(smsc), now: "2026-11-24T10:59:55+08:00", ..Setup::default() }).await;
+    let (mut stream, _) = stand.bind("hefei").await.into_parts();
+    let links = pdu(ENQUIRE_LINK, 0, 0, b"").repeat(600);
+    let mut sent = 0;
+    let rest = fill(&mut stream, || {
+        sent += 1;
+        [good(&hefei(sent.into())).submit_sm(sent), links.clone()].concat()
+    })
+    .await;
+    stand.at("2026-11-24T11:00:05+08:00");
+    hears.notify_one();
+    let (mut reading, mut writing) = stream.into_split();
+    let writer = tokio::spawn(async move { writing.write_all(&rest).await.map(|()| writing) });
+    let (mut octets, mut answers) = (Vec::new(), BTreeMap::new());
+    while answers.len() < sent as usize {
+        let read = tokio::time::timeout(Duration::from_secs(30), reading.read_buf(&mut octets)).await;
+        assert_ne!(read.expect("answered in time").expect("read"), 0, "{} of {sent}", answers.len());
+        while let Some(answer) = cut(&mut octets) {
+            if command_of(&answer) == SUBMIT_SM | RESPONSE {
+                let again = answers.insert(script::sequence_of(&answer), script::status_of(&answer));
+                assert_eq!(again, None, "answered once");
+            }
+        }
+    }
+    drop(writer.await);
+    let with = |status: u32| answers.iter().filter(move |(_, own)| **own == status).map(|(number, _)| *number);
+    assert_eq!(with(0).collect::<BTreeSet<_>>(), *got.lock(), "the SMSC has what was answered so, and nothing else");
+    assert!(with(0x08).count() > 0, "what the system had not taken before eleven: {answers:?}");
+    assert_eq!(with(0).count() + with(0x08).count() + with(0x61).count(), answers.len(), "the others are too late");
+    stand.assert_conserved();
 }
 
 /// The other way round: a sender that does not read holds back what comes for it.
@@ -217,11 +280,12 @@ async fn deliveries_that_a_sender_does_not_read_are_held_back_at_the_smsc() {
         stream.write_all(&response(&octets, 0, b"push\0")).await.expect("bound");
         let mut delivery = Vec::new();
         DeliverSpec::message("8613856000001", "62021", &"退".repeat(60)).write(&mut delivery, 1, 0x34);
-        fill(&mut stream, &delivery.repeat(100)).await
+        let many = delivery.repeat(100);
+        fill(&mut stream, || many.clone()).await
     });
     let stand = Stand::new(Setup { smsc: Some(smsc), ..Setup::default() }).await;
     let deaf = stand.bind("hefei").await;
-    assert!(pushing.await.expect("it ends") > 0);
+    assert!(!pushing.await.expect("it ends").is_empty());
     drop(deaf);
 }
 
