@@ -36,7 +36,7 @@ const HALF: u64 = 32 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     /// Counts what was written; of two halves the later one is true.
-    turn: u64,
+    pub turn: u64,
     /// The last row.
     pub row: i64,
     /// What the next reservation gets.
@@ -149,7 +149,8 @@ fn parse(half: &[u8]) -> Option<Head> {
     serde_json::from_slice(text).ok()
 }
 
-fn render(head: &Head) -> io::Result<Vec<u8>> {
+/// A half as it is written.
+pub(super) fn render(head: &Head) -> io::Result<Vec<u8>> {
     let text = serde_json::to_string(head)?;
     Ok(format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes())).into_bytes())
 }

@@ -26,7 +26,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What is done to the ledger.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     /// An account submits to a subscriber, for today or tomorrow.
     Reserve { account: u8, to: u8, tomorrow: bool },
     /// What the SMSC says of a message under way.
@@ -46,7 +46,7 @@ enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+pub(super) enum How {
     Accepted,
     Rejected,
     Unknown,
@@ -95,7 +95,7 @@ impl CommitObserver for Unwatched {
     fn failed(&self, _: &rusqlite::Error) {}
 }
 
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
     disk: Arc<Sick>,
     clock: Arc<AtomicI64>,
@@ -128,7 +128,7 @@ fn msisdn(to: u8) -> Msisdn {
 }
 
 impl World {
-    fn new(limit: u8, releases: bool) -> Self {
+    pub(super) fn new(limit: u8, releases: bool) -> Self {
         let mut switches = Switches::default();
         switches.dedup.limit = limit;
         switches.dedup.unknown_outcome = if releases { UnknownOutcome::Release } else { UnknownOutcome::Consume };
@@ -152,13 +152,47 @@ impl World {
         world
     }
 
-    fn start(&mut self) {
-        self.disk.0.store(false, Ordering::SeqCst);
+    /// The process is gone.
+    pub(super) fn end(&mut self) {
+        self.ledger = None;
+    }
+
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A start, whatever it finds.
+    pub(super) fn open(&mut self) -> Arc<Ledger> {
+        self.open_with_summary().0
+    }
+
+    pub(super) fn open_with_summary(&mut self) -> (Arc<Ledger>, Recovered) {
+        self.ledger = None;
         let mut settings = LedgerSettings::new(self.folder.path().to_owned(), Durability::Process);
         settings.disk = Arc::<Sick>::clone(&self.disk);
         let ticker = Ticker::new(Clock::Manual(Arc::clone(&self.clock)));
-        let (ledger, recovered) =
-            Ledger::open(settings, &self.rules.switches, ticker, Arc::new(Unwatched)).expect("opened");
+        Ledger::open(settings, &self.rules.switches, ticker, Arc::new(Unwatched)).expect("opened")
+    }
+
+    /// Messages that subscribers 1 to 4 have today.
+    pub(super) fn taken(&self, ledger: &Ledger) -> [u8; 4] {
+        let book = ledger.book(Day::from_number(self.today())).expect("today's");
+        [1, 2, 3, 4].map(|to| book.messages(SlotKey::new(msisdn(to), 0, Space::Messages)))
+    }
+
+    /// Gives names to two accounts, as a site does.
+    pub(super) fn name_accounts(&mut self) {
+        let ledger = self.open();
+        let mut names = ledger.journal.names();
+        names.account("one");
+        names.account("two");
+        ledger.journal.write_names(&names).expect("written");
+        ledger.journal.settle_head().expect("written");
+    }
+
+    fn start(&mut self) {
+        self.disk.0.store(false, Ordering::SeqCst);
+        let (ledger, recovered) = self.open_with_summary();
         assert_eq!(ledger.damage(), None);
         assert!(recovered.rows_lost == 0 && recovered.accepted.is_none());
         self.ledger = Some(ledger);
@@ -172,7 +206,7 @@ impl World {
         Moment::from_ms(self.clock.load(Ordering::SeqCst))
     }
 
-    fn today(&self) -> u16 {
+    pub(super) fn today(&self) -> u16 {
         LocalTime::of(self.now()).day.number()
     }
 
@@ -183,7 +217,7 @@ impl World {
         }
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Reserve { account, to, tomorrow } => self.reserve(account, to, tomorrow),
             Step::Settle { which, how } => self.settle(which, how),
@@ -193,7 +227,7 @@ impl World {
             Step::Restart { clean } => self.restart(clean),
             Step::NextDay => {
                 self.clock.fetch_add(DAY_MS, Ordering::SeqCst);
-                self.ledger().keep();
+                self.ledger.iter().for_each(|ledger| ledger.keep());
             }
             Step::Disk { sick } => self.disk.0.store(sick, Ordering::SeqCst),
         }

@@ -1,6 +1,9 @@
 //! A start looks at the files before it believes them: is every row there that was written,
 //! in the files in which it was written? Nothing is changed by the look.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Day, LocalTime, Tick};
