@@ -160,6 +160,11 @@ impl Call {
         self.record(Act { after, result: "done", ..act }).await
     }
 
+    /// Records that an act came to nothing.
+    pub async fn failed(&self, act: Act, after: Value) -> bool {
+        self.record(Act { after, result: "failed", ..act }).await
+    }
+
     async fn record(&self, act: Act) -> bool {
         let acts = Arc::clone(self.surface.acts());
         let written = act.clone();

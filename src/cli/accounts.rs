@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::client::{Client, Reach, escaped, query};
-use super::failure::{EXIT_CODES, Failure, Told, either, finish};
-use super::table::{Column, fields, table};
+use super::failure::{EXIT_CODES, Failure, Told, described, finish, listed};
+use super::table::Column;
 
 const COLUMNS: &[Column] = &[
     ("account", "账号", "/id"),
@@ -73,15 +73,11 @@ pub async fn usage(args: &UsageArgs) -> ExitCode {
 }
 
 async fn told(args: &Args) -> Told {
-    let (client, chinese) = (args.reach.client()?, args.reach.chinese());
+    let client = args.reach.client()?;
     match &args.verb {
-        Verb::Ls => {
-            let all = all(&client).await?;
-            Ok(either(&args.reach, &all, || table(&all, COLUMNS, chinese)))
-        }
+        Verb::Ls => Ok(listed(&args.reach, &all(&client).await?, COLUMNS)),
         Verb::Show { account } => {
-            let one = client.get(&format!("accounts/{}", escaped(account))).await?;
-            Ok(either(&args.reach, &one, || fields(&one)))
+            Ok(described(&args.reach, &client.get(&format!("accounts/{}", escaped(account))).await?))
         }
     }
 }
@@ -89,12 +85,10 @@ async fn told(args: &Args) -> Told {
 async fn used(args: &UsageArgs) -> Told {
     let client = args.reach.client()?;
     if let Some(account) = &args.account {
-        let usage = client.get(&format!("accounts/{}/usage", escaped(account))).await?;
-        return Ok(either(&args.reach, &usage, || fields(&usage)));
+        return Ok(described(&args.reach, &client.get(&format!("accounts/{}/usage", escaped(account))).await?));
     }
-    let all = all(&client).await?;
     let columns: &[Column] = &[COLUMNS[0], COLUMNS[2], COLUMNS[6], COLUMNS[7]];
-    Ok(either(&args.reach, &all, || table(&all, columns, args.reach.chinese())))
+    Ok(listed(&args.reach, &all(&client).await?, columns))
 }
 
 /// Every account, page by page.

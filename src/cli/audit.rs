@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 
 use super::client::{Reach, query};
-use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
-use super::table::{Column, fields, table};
+use super::failure::{EXIT_CODES, Failure, Told, code, described, finish, listed};
+use super::table::Column;
 
 const COLUMNS: &[Column] = &[
     ("seq", "序号", "/seq"),
@@ -58,7 +58,7 @@ async fn told(args: &Args) -> Told {
     let client = args.reach.client()?;
     if args.verify {
         let found = client.get("audit:verify").await?;
-        let text = either(&args.reach, &found, || fields(&found));
+        let text = described(&args.reach, &found);
         return if found["ok"] == true { Ok(text) } else { Err(Failure::found(code::PROBLEMS, text)) };
     }
     let given = [
@@ -67,6 +67,5 @@ async fn told(args: &Args) -> Told {
         ("action", args.action.clone()),
         ("limit", Some(args.limit.to_string())),
     ];
-    let list = client.get(&query("audit", &given)).await?;
-    Ok(either(&args.reach, &list, || table(&list, COLUMNS, args.reach.chinese())))
+    Ok(listed(&args.reach, &client.get(&query("audit", &given)).await?, COLUMNS))
 }

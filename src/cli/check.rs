@@ -12,7 +12,7 @@ use crate::domain::{Clock, Moment};
 /// Invalid configuration or input file.
 const INVALID: u8 = 7;
 
-/// Checks a configuration folder and prints the policy that would be in force.
+/// Check a configuration folder and print the policy that would be in force.
 ///
 /// Exit status: 0 usable, 7 not usable, 2 wrong use of the command.
 #[derive(Clone, Debug, clap::Args)]

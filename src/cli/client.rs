@@ -192,7 +192,13 @@ impl Client {
         }
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(why)) => Err(Failure::new(code::UNREACHABLE, format!("error: {}: {why}", self.place))),
+            Ok(Err(why)) => Err(Failure::new(
+                code::UNREACHABLE,
+                format!(
+                    "error: {}: {why}\nhint: no gateway is there; --endpoint or --config names another",
+                    self.place
+                ),
+            )),
             Err(_) => Err(Failure::new(code::UNREACHABLE, format!("error: {}: no answer in time", self.place))),
         }
     }

@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::client::Reach;
-use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
+use super::failure::{EXIT_CODES, Failure, Told, acted, code, either, finish};
 
 /// Take leave of every session: no new binds, finish what is in flight, unbind.
 ///
@@ -69,10 +69,8 @@ async fn drained(args: &DrainArgs) -> Told {
 
 async fn undrained(args: &UndrainArgs) -> Told {
     let state = args.reach.client()?.send(Method::DELETE, "drain", &json!({ "reason": args.reason })).await?;
-    Ok(either(&args.reach, &state, || {
-        let said = if args.reach.chinese() { "恢复接受绑定" } else { "binds are taken again" };
-        format!("{said}{}\n", super::unrecorded(&state, args.reach.chinese()))
-    }))
+    let said = |chinese| if chinese { "恢复接受绑定" } else { "binds are taken again" };
+    Ok(acted(&args.reach, &state, |chinese| said(chinese).to_owned()))
 }
 
 fn words(state: &Value, chinese: bool) -> String {

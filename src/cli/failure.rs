@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::client::Reach;
+use super::table::{Column, fields, table};
 
 /// Exit codes of the verbs that talk to a gateway.
 pub(super) mod code {
@@ -80,8 +83,24 @@ pub(super) fn finish(told: Told) -> ExitCode {
     }
 }
 
+/// A list, as JSON or as a table.
+pub(super) fn listed(reach: &Reach, list: &Value, columns: &[Column]) -> String {
+    either(reach, list, || table(list, columns, reach.chinese()))
+}
+
+/// One thing, as JSON or with a line for each of its members.
+pub(super) fn described(reach: &Reach, one: &Value) -> String {
+    either(reach, one, || fields(one))
+}
+
+/// What an act has come to, as JSON or as `said` in Chinese or not, and whether it is on record.
+pub(super) fn acted(reach: &Reach, answer: &Value, said: impl FnOnce(bool) -> String) -> String {
+    let chinese = reach.chinese();
+    either(reach, answer, || format!("{}{}\n", said(chinese), super::unrecorded(answer, chinese)))
+}
+
 /// An answer as JSON, or in words.
-pub(super) fn either(reach: &Reach, answer: &serde_json::Value, words: impl FnOnce() -> String) -> String {
+pub(super) fn either(reach: &Reach, answer: &Value, words: impl FnOnce() -> String) -> String {
     if reach.quiet {
         return String::new();
     }

@@ -8,8 +8,8 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::client::{Client, Reach, escaped};
-use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
-use super::table::{Column, table};
+use super::failure::{EXIT_CODES, Failure, Told, acted, code, either, finish, listed};
+use super::table::Column;
 
 /// Stop a part of the traffic, at once.
 ///
@@ -92,7 +92,7 @@ pub async fn resume(args: &ResumeArgs) -> ExitCode {
 
 /// Runs `holds`.
 pub async fn holds(args: &HoldsArgs) -> ExitCode {
-    finish(listed(args).await)
+    finish(in_force(args).await)
 }
 
 async fn paused(args: &PauseArgs) -> Told {
@@ -114,11 +114,12 @@ async fn paused(args: &PauseArgs) -> Told {
 
 fn words(placed: &Value, chinese: bool) -> String {
     let text = |pointer: &str| super::table::shown(placed.pointer(pointer).unwrap_or(&Value::Null));
-    let (id, waiting) = (text("/hold/id"), text("/in_flight"));
-    let said = if chinese {
-        format!("{id} 已生效,在途 {waiting} 条")
-    } else {
-        format!("{id} is in force; {waiting} messages in flight")
+    let (id, waiting, until) = (text("/hold/id"), text("/in_flight"), placed["hold"]["until"].as_str());
+    let said = match (until, chinese) {
+        (None, false) => format!("{id} is in force until somebody ends it; {waiting} messages in flight"),
+        (Some(until), false) => format!("{id} is in force until {until}; {waiting} messages in flight"),
+        (None, true) => format!("{id} 已生效,须人工结束;在途 {waiting} 条"),
+        (Some(until), true) => format!("{id} 已生效,至 {until};在途 {waiting} 条"),
     };
     let inside = placed.pointer("/scheduled/count").and_then(Value::as_u64).unwrap_or(0);
     let (due, asked) = (text("/scheduled/first_due"), placed["cancelling"] == true);
@@ -168,21 +169,17 @@ async fn resumed(args: &ResumeArgs) -> Told {
     let body = json!({ "reason": args.reason, "all_holders": args.all_holders });
     let path = format!("holds/{}", escaped(&args.hold));
     let ended = args.reach.client()?.send(Method::DELETE, &path, &body).await?;
-    let chinese = args.reach.chinese();
-    Ok(either(&args.reach, &ended, || {
-        let list = |name: &str| super::table::shown(&ended[name]);
-        let (gone, left) = (list("ended"), list("still_held_by"));
-        let said = match (left == "-", chinese) {
-            (true, false) => format!("{gone} ended; the scope is open"),
-            (false, false) => format!("{gone} ended; still held by {left}"),
-            (true, true) => format!("{gone} 已结束,范围已放开"),
-            (false, true) => format!("{gone} 已结束,仍受 {left} 限制"),
-        };
-        format!("{said}{}\n", super::unrecorded(&ended, chinese))
+    let list = |name: &str| super::table::shown(&ended[name]);
+    let (gone, left) = (list("ended"), list("still_held_by"));
+    Ok(acted(&args.reach, &ended, |chinese| match (left == "-", chinese) {
+        (true, false) => format!("{gone} ended; the scope is open"),
+        (false, false) => format!("{gone} ended; still held by {left}"),
+        (true, true) => format!("{gone} 已结束,范围已放开"),
+        (false, true) => format!("{gone} 已结束,仍受 {left} 限制"),
     }))
 }
 
-async fn listed(args: &HoldsArgs) -> Told {
+async fn in_force(args: &HoldsArgs) -> Told {
     const COLUMNS: &[Column] = &[
         ("hold", "编号", "/id"),
         ("scope", "范围", "/scope/kind"),
@@ -195,6 +192,5 @@ async fn listed(args: &HoldsArgs) -> Told {
         ("reason", "理由", "/reason"),
     ];
     let HoldsVerb::Ls = args.verb;
-    let holds = args.reach.client()?.get("holds").await?;
-    Ok(either(&args.reach, &holds, || table(&holds, COLUMNS, args.reach.chinese())))
+    Ok(listed(&args.reach, &args.reach.client()?.get("holds").await?, COLUMNS))
 }

@@ -8,8 +8,8 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::client::{Client, Reach, query};
-use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
-use super::table::{Column, fields, shown, table};
+use super::failure::{EXIT_CODES, Failure, Told, acted, code, described, finish, listed};
+use super::table::{Column, shown};
 
 const ENTRIES: &[Column] = &[
     ("row", "行号", "/row"),
@@ -101,54 +101,42 @@ pub async fn run(args: &Args) -> ExitCode {
 }
 
 async fn told(args: &Args) -> Told {
-    let (client, chinese) = (args.reach.client()?, args.reach.chinese());
-    let with_note = |answer: &Value, said: String| said + super::unrecorded(answer, chinese) + "\n";
+    let (client, reach) = (args.reach.client()?, &args.reach);
     match &args.verb {
         Verb::Lookup { number, day } => {
             let body = json!({ "number": given(number)?, "day": day });
-            let found = client.send(Method::POST, "ledger:lookup", &body).await?;
-            Ok(either(&args.reach, &found, || table(&found, ENTRIES, chinese)))
+            Ok(listed(reach, &client.send(Method::POST, "ledger:lookup", &body).await?, ENTRIES))
         }
-        Verb::Unknown => {
-            let all = unknown(&client).await?;
-            Ok(either(&args.reach, &all, || table(&all, ENTRIES, chinese)))
-        }
+        Verb::Unknown => Ok(listed(reach, &unknown(&client).await?, ENTRIES)),
         Verb::Release { row, reason } => {
             let body = json!({ "row": row, "reason": reason });
             let done = client.send(Method::POST, "ledger:release", &body).await?;
-            Ok(either(&args.reach, &done, || {
-                let said = if chinese { format!("行 {row} 已释放") } else { format!("row {row} is free") };
-                with_note(&done, said)
-            }))
+            let said = |zh| if zh { format!("行 {row} 已释放") } else { format!("row {row} is free") };
+            Ok(acted(reach, &done, said))
         }
         Verb::Accept { code, reason } => {
             let body = json!({ "code": code, "reason": reason });
             let done = client.send(Method::POST, "ledger:accept", &body).await?;
-            Ok(either(&args.reach, &done, || {
-                let said = if chinese { "已接受,重启网关后生效" } else { "accepted; restart the gateway" };
-                with_note(&done, format!("{}: {said}", shown(&done["what"])))
+            Ok(acted(reach, &done, |zh| {
+                let said = if zh { "已接受,重启网关后生效" } else { "accepted; restart the gateway" };
+                format!("{}: {said}", shown(&done["what"]))
             }))
         }
         Verb::Verify => {
             let found = client.send(Method::POST, "ledger:verify", &json!({})).await?;
-            let text = either(&args.reach, &found, || fields(&found));
+            let text = described(reach, &found);
             if found["ok"] == true { Ok(text) } else { Err(Failure::found(code::PROBLEMS, text)) }
         }
-        Verb::Stats => {
-            let stats = client.get("ledger/stats").await?;
-            Ok(either(&args.reach, &stats, || fields(&stats)))
-        }
+        Verb::Stats => Ok(described(reach, &client.get("ledger/stats").await?)),
         Verb::Backup { name, reason } => {
             let body = json!({ "name": name, "reason": reason });
             let done = client.send(Method::POST, "ledger:backup", &body).await?;
-            Ok(either(&args.reach, &done, || {
-                with_note(&done, format!("{}: {} rows", shown(&done["path"]), done["rows"]))
-            }))
+            Ok(acted(reach, &done, |_| format!("{}: {} rows", shown(&done["path"]), done["rows"])))
         }
         Verb::Prune { before, reason } => {
             let body = json!({ "before": before, "reason": reason });
             let done = client.send(Method::POST, "ledger:prune", &body).await?;
-            Ok(either(&args.reach, &done, || with_note(&done, format!("removed: {}", shown(&done["removed"])))))
+            Ok(acted(reach, &done, |_| format!("removed: {}", shown(&done["removed"]))))
         }
     }
 }

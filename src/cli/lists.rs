@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::Value;
 
 use super::client::{Reach, query};
-use super::failure::{EXIT_CODES, Told, either, finish};
+use super::failure::{EXIT_CODES, Told, either, finish, listed};
 use super::table::{Column, table};
 
 /// List the SMSC's addresses with their state and response times.
@@ -180,8 +180,7 @@ async fn policy_told(args: &PolicyShowArgs) -> Told {
 }
 
 async fn list(reach: &Reach, path: &str, columns: &[Column]) -> Told {
-    let list = reach.client()?.get(path).await?;
-    Ok(either(reach, &list, || table(&list, columns, reach.chinese())))
+    Ok(listed(reach, &reach.client()?.get(path).await?, columns))
 }
 
 const REFUSAL: &[Column] = &[
@@ -198,7 +197,22 @@ const REFUSAL: &[Column] = &[
 
 /// Runs `refusals`.
 pub async fn refusals(args: &RefusalsArgs) -> ExitCode {
-    if args.follow { finish(followed(args).await) } else { finish(list(&args.reach, &args.path(None), REFUSAL).await) }
+    finish(if args.follow { followed(args).await } else { refused(args).await })
+}
+
+async fn refused(args: &RefusalsArgs) -> Told {
+    let mut list = args.reach.client()?.get(&args.path(None)).await?;
+    if !args.reach.json {
+        list.as_array_mut().into_iter().flatten().for_each(in_hexadecimal);
+    }
+    Ok(listed(&args.reach, &list, REFUSAL))
+}
+
+/// A command_status as every other table and the documents write it.
+fn in_hexadecimal(row: &mut Value) {
+    if let Some(code) = row["code"].as_u64() {
+        row["code"] = format!("0x{code:02x}").into();
+    }
 }
 
 impl RefusalsArgs {
@@ -237,7 +251,9 @@ async fn followed(args: &RefusalsArgs) -> Told {
 }
 
 fn line(row: &Value) -> String {
-    let rows = Value::Array(vec![row.clone()]);
+    let mut row = row.clone();
+    in_hexadecimal(&mut row);
+    let rows = Value::Array(vec![row]);
     let text = table(&rows, REFUSAL, false);
     text.lines().nth(1).unwrap_or_default().to_owned() + "\n"
 }

@@ -8,8 +8,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::client::Reach;
-use super::failure::{EXIT_CODES, Told, either, finish};
-use super::table::fields;
+use super::failure::{EXIT_CODES, Told, described, finish};
 
 /// Show the log's level, or set it for a while.
 #[derive(Debug, ClapArgs)]
@@ -48,5 +47,5 @@ async fn told(args: &Args) -> Told {
             client.send(Method::PUT, "log-level", &body).await?
         }
     };
-    Ok(either(&args.reach, &level, || fields(&level)))
+    Ok(described(&args.reach, &level))
 }

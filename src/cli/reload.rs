@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::client::Reach;
-use super::failure::{EXIT_CODES, Told, either, finish};
+use super::failure::{EXIT_CODES, Told, acted, either, finish};
 use super::table::shown;
 
 /// Read the configuration again: whole, or not at all.
@@ -49,15 +49,10 @@ async fn told(args: &Args) -> Told {
     }
     let body = json!({ "reason": args.reason, "expect_version": args.expect_version });
     let done = client.send(Method::POST, "policy:reload", &body).await?;
-    Ok(either(&args.reach, &done, || {
-        let chinese = args.reach.chinese();
-        let version = shown(&done["version"]);
-        let said = if chinese {
-            format!("策略版本 {version} 已生效")
-        } else {
-            format!("policy version {version} is in force")
-        };
-        format!("{}{said}{}\n", changes(&done), super::unrecorded(&done, chinese))
+    let version = shown(&done["version"]);
+    Ok(acted(&args.reach, &done, |chinese| {
+        let (zh, en) = (format!("策略版本 {version} 已生效"), format!("policy version {version} is in force"));
+        changes(&done) + if chinese { &zh } else { &en }
     }))
 }
 

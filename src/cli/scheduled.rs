@@ -7,8 +7,8 @@ use clap::Args as ClapArgs;
 use serde_json::Value;
 
 use super::client::{Client, Reach, query};
-use super::failure::{EXIT_CODES, Failure, Told, either, finish};
-use super::table::{Column, shown, table};
+use super::failure::{EXIT_CODES, Failure, Told, finish, listed};
+use super::table::{Column, shown};
 
 const COLUMNS: &[Column] = &[
     ("due", "投递时间", "/due"),
@@ -61,7 +61,7 @@ async fn told(args: &Args) -> Told {
     if args.csv {
         return Ok(csv(&all));
     }
-    Ok(either(&args.reach, &all, || table(&all, COLUMNS, args.reach.chinese())))
+    Ok(listed(&args.reach, &all, COLUMNS))
 }
 
 /// Every entry, page by page.

@@ -7,8 +7,8 @@ use hyper::Method;
 use serde_json::json;
 
 use super::client::{Reach, query};
-use super::failure::{EXIT_CODES, Told, either, finish};
-use super::table::{Column, fields, table};
+use super::failure::{EXIT_CODES, Told, acted, described, finish, listed};
+use super::table::Column;
 
 const COLUMNS: &[Column] = &[
     ("session", "会话", "/id"),
@@ -68,27 +68,23 @@ pub async fn run(args: &Args) -> ExitCode {
 }
 
 async fn told(args: &Args) -> Told {
-    let (client, chinese) = (args.reach.client()?, args.reach.chinese());
+    let (client, reach) = (args.reach.client()?, &args.reach);
     match &args.verb {
         Verb::Ls { account } => {
             let limit = Some("1000".to_owned());
             let list = client.get(&query("sessions", &[("limit", limit), ("account", account.clone())])).await?;
-            Ok(either(&args.reach, &list, || table(&list, COLUMNS, chinese)))
+            Ok(listed(reach, &list, COLUMNS))
         }
-        Verb::Show { id } => {
-            let one = client.get(&format!("sessions/{id}")).await?;
-            Ok(either(&args.reach, &one, || fields(&one)))
-        }
+        Verb::Show { id } => Ok(described(reach, &client.get(&format!("sessions/{id}")).await?)),
         Verb::Kick { id, reason } => {
             let done = client.send(Method::DELETE, &format!("sessions/{id}"), &json!({ "reason": reason })).await?;
-            Ok(either(&args.reach, &done, || {
-                let account = done["session"]["account"].as_str().unwrap_or_default();
-                let said = if chinese {
+            let account = done["session"]["account"].as_str().unwrap_or_default();
+            Ok(acted(reach, &done, |chinese| {
+                if chinese {
                     format!("会话 {id}({account})已断开")
                 } else {
                     format!("session {id} of {account} ends")
-                };
-                format!("{said}{}\n", super::unrecorded(&done, chinese))
+                }
             }))
         }
     }

@@ -127,3 +127,17 @@ fn the_events_of_the_log_are_those_of_the_document() {
     let documented: BTreeSet<_> = rows.map(str::to_owned).collect();
     assert_eq!(logged, documented, "src/ and docs/events.md must tell of the same events");
 }
+
+#[test]
+fn the_evidence_names_tests_that_exist() {
+    let text = read("docs/operations-evidence.md");
+    let named = text.split('`').filter_map(|word| word.split_once("::"));
+    let mut count = 0;
+    for (file, name) in named.filter(|(file, _)| file.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'))
+    {
+        let source = read(&format!("tests/it/{file}.rs"));
+        assert!(source.contains(&format!("fn {name}()")), "{file}::{name}");
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
+}

@@ -163,12 +163,14 @@ pub(super) async fn end(call: Call) -> Outcome {
     let act = call.act("hold.end", &*call.id, &why, json!({ "holds": ids(&gateway.holds()) }));
     call.asked(&act).await?;
     let ended = gateway.resume(&which, &call.caller.who, &why, all_holders).await;
-    let after = match &ended {
-        Ok(_) => json!({ "holds": ids(&gateway.holds()) }),
-        Err(error) => json!({ "refused": error.to_string() }),
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            call.failed(act, json!({ "refused": error.to_string() })).await;
+            return Err(told(&error));
+        }
     };
-    let recorded = call.did(act, after).await;
-    let ended = ended.map_err(|error| told(&error))?;
+    let recorded = call.did(act, json!({ "holds": ids(&gateway.holds()) })).await;
     Answer::json(&EndedView {
         ended: ended.ended.iter().map(|past: &Past| past.hold.id()).collect(),
         still_held_by: ids(&ended.still_held_by),

@@ -161,7 +161,7 @@ pub(super) async fn reload(call: Call) -> Outcome {
             })
         }
         Err(problems) => {
-            call.did(act, json!({ "version": before, "refused": problems.errors() })).await;
+            call.failed(act, json!({ "version": before, "refused": problems.errors() })).await;
             Err(refused(&problems))
         }
     }

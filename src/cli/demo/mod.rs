@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
     /// Where the demo's clock starts, as 2026-11-24T09:30:00+08:00; an open hour by default.
-    #[arg(long, value_name = "TIME", value_parser = super::moment)]
+    #[arg(long, visible_alias = "clock-start", value_name = "TIME", value_parser = super::moment)]
     now: Option<Moment>,
     /// Go on with a trickle of messages until Ctrl-C.
     #[arg(long)]
@@ -87,7 +87,7 @@ async fn play(args: &Args, folder: &Folder) -> Result<bool, String> {
     plan.surface.settings = crate::config::settings::AdminSettings::default();
     let running = Running::start(plan).await.map_err(|error| error.to_string())?;
 
-    screen.opening(start, smsc.local_addr(), running.smpp, running.admin);
+    screen.opening(start, smsc.local_addr(), &running);
     let mut stage = scenes::Stage::new(cast, screen, running.smpp, args.now.is_none()).await?;
     stage.play().await?;
     if args.keep {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::app::Running;
 use crate::domain::{Moment, Msisdn};
 use crate::policy::Reason;
 use crate::sim::smsc::SmscStats;
@@ -44,12 +45,17 @@ impl Screen {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    pub(super) fn opening(&self, start: Moment, smsc: SocketAddr, gateway: SocketAddr, admin: SocketAddr) {
+    pub(super) fn opening(&self, start: Moment, smsc: SocketAddr, running: &Running) {
+        let (gateway, admin) = (running.smpp, running.admin);
         println!("{}", self.paint("1", self.say("smsluice 演示", "smsluice demo")));
         println!("  {:<10} {smsc}", self.say("短信中心", "SMSC"));
         println!("  {:<10} {gateway}", self.say("网关", "gateway"));
         println!("  {:<10} http://{admin}/metrics", self.say("指标", "metrics"));
         println!("  {:<10} {start}", self.say("时钟", "clock"));
+        if let Some(socket) = &running.admin_socket {
+            let ask = "smsluice status --endpoint unix:";
+            println!("  {:<10} {ask}{}", self.say("查询", "ask it"), socket.display());
+        }
         println!();
     }
 
