@@ -104,6 +104,8 @@ pub(super) struct World {
     ledger: Option<Arc<Ledger>>,
     messages: Vec<Message>,
     releases: bool,
+    /// Whether everything is expected to be refused.
+    damaged: bool,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -123,7 +125,7 @@ impl State {
     }
 }
 
-fn msisdn(to: u8) -> Msisdn {
+pub(super) fn msisdn(to: u8) -> Msisdn {
     Msisdn::from_number(13_856_000_000 + u64::from(to)).expect("a subscriber")
 }
 
@@ -146,6 +148,7 @@ impl World {
             ledger: None,
             messages: Vec::new(),
             releases,
+            damaged: false,
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"),
         };
         world.start();
@@ -180,6 +183,26 @@ impl World {
         [1, 2, 3, 4].map(|to| book.messages(SlotKey::new(msisdn(to), 0, Space::Messages)))
     }
 
+    /// Puts another folder's journals in the place of its own.
+    pub(super) fn move_in(&self, from: &std::path::Path) {
+        let files = |folder| std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        for own in files(self.folder()).filter(|path| path.is_file()) {
+            std::fs::remove_file(own).expect("removed");
+        }
+        for file in files(from) {
+            std::fs::rename(&file, self.folder().join(file.file_name().expect("a name"))).expect("moved");
+        }
+    }
+
+    /// A subscriber who has nothing yet is refused, because the ledger cannot be believed.
+    pub(super) fn refuses(&mut self, to: u8) {
+        let before = self.messages.len();
+        self.damaged = true;
+        self.reserve(0, to, false);
+        self.damaged = false;
+        assert_eq!(self.messages.len(), before);
+    }
+
     /// Gives names to two accounts, as a site does.
     pub(super) fn name_accounts(&mut self) {
         let ledger = self.open();
@@ -198,7 +221,7 @@ impl World {
         self.ledger = Some(ledger);
     }
 
-    fn ledger(&self) -> Arc<Ledger> {
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(self.ledger.as_ref().expect("running"))
     }
 
@@ -280,7 +303,7 @@ impl World {
         let claim = Claim { account: own, scopes, throttle: &throttle, rules, tick, owed: None };
         let mut batch = Batch::default();
         let taken = ledger.reserve(&claim, &permit, &mut batch);
-        let expected = self.verdict(by, to, day);
+        let expected = if self.damaged { Some(Reason::LedgerUnavailable) } else { self.verdict(by, to, day) };
         assert_eq!(taken.as_ref().err().map(|refusal| refusal.reason), expected, "{by} to {to} for {day}");
         let Ok(mut reservation) = taken else { return };
         let durable = self.runtime.block_on(ledger.durable(&mut batch, std::iter::once(&mut reservation)));
@@ -376,7 +399,7 @@ impl World {
     }
 
     /// Both agree.
-    fn compare(&self) {
+    pub(super) fn compare(&self) {
         let (ledger, today) = (self.ledger(), self.today());
         for day in [today, today + 1] {
             let book = ledger.book(Day::from_number(day)).unwrap_or_default();

@@ -1,6 +1,9 @@
 //! What operators ask of the ledger: look-ups, releases, checks, copies. All of it reads the journal, beside
 //! the path of the messages; everything but [`Ledger::release`] takes its time on the calling thread.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -159,7 +162,8 @@ impl Ledger {
         let (names, last) = (self.journal.names().by_number(), self.journal.last_row());
         let mut found: Vec<Entry> = Vec::new();
         for submitted in self.days_on_disk()? {
-            let reach = day.number().saturating_sub(self.reach())..=day.number();
+            // An answer just after midnight, or a release, stands in a later day's file than its reservation.
+            let reach = day.number().saturating_sub(self.reach())..=day.number().saturating_add(self.reach());
             if reach.contains(&submitted.number()) {
                 self.journal.read(submitted, last, &mut |row| {
                     let mut id = row.first_id;

@@ -3,6 +3,9 @@
 //! A file that was removed or replaced is still open and still written, so nothing is lost as long as the process
 //! lives; but a restart would not find it. What is moved back is found to be well again.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io::ErrorKind;
