@@ -105,6 +105,12 @@ impl Logs {
         logs
     }
 
+    /// What hands events to the listeners, for a test that has a subscriber of its own.
+    #[cfg(test)]
+    pub(super) fn stream_layer<S: tracing::Subscriber>(&self) -> impl Layer<S> {
+        Stream(self.stream.clone())
+    }
+
     fn new(level: &str, handle: Option<reload::Handle<EnvFilter, Registry>>) -> Self {
         let level = Level { configured: level.to_owned(), set: None };
         let (stream, _) = broadcast::channel(QUEUE);

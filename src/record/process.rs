@@ -187,6 +187,27 @@ mod tests {
         assert!(value(series) >= before + 2.0, "other tests may log meanwhile");
     }
 
+    #[test]
+    fn a_panic_is_told_with_its_place_and_without_what_was_put_together() {
+        let logs = Logs::detached();
+        let (mut listener, subscriber) = (logs.listen(), tracing_subscriber::registry().with(logs.stream_layer()));
+        let before = std::panic::take_hook();
+        count_panics(&logs);
+        tracing::subscriber::with_default(subscriber, || {
+            let number = 13_855_100_001_u64;
+            assert!(std::panic::catch_unwind(|| panic!("{number} was refused")).is_err());
+            assert!(std::panic::catch_unwind(|| panic!("a word of the program")).is_err());
+        });
+        std::panic::set_hook(before);
+        let told: Vec<_> = std::iter::from_fn(|| listener.try_recv().ok()).map(|event| event.json).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("(withheld)") && told[0].contains("process.rs") && !told[0].contains("13855"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("a word of the program"), "{told:?}");
+    }
+
     #[tokio::test]
     async fn the_runtime_is_seen_from_inside() {
         assert!(value("smsluice_runtime_workers") >= 1.0);
