@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 
 use smsluice::config::load_with_env;
 use smsluice::domain::{Clock, Moment, Ticker};
-use smsluice::ledger::{Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled};
+use smsluice::ledger::shared::ServerUrl;
+use smsluice::ledger::{
+    Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled, SharedSettings,
+};
 use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
 use smsluice::record::Metrics;
 use smsluice::sim::submit::SubmitSpec;
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             println!("| {durability:?} | {batch} | {one:.0} | {two:.0} |");
         }
     }
+    shared(&site);
     println!("\n## Restart\n\n| reservations, all settled | journal MiB | open ms |\n|---|---|---|");
     for rows in [1_000_000, 10_000_000].into_iter().filter(|rows| *rows <= 1_000_000 || has("--full")) {
         restart(&site, rows);
@@ -76,12 +80,23 @@ fn main() -> ExitCode {
 
 /// Tasks that reserve and wait as sessions do, each on a thread where there are that many.
 fn reserve(site: &Site, durability: Durability, batch: u64, tasks: u64) -> f64 {
+    reserve_on(site, durability, batch, tasks, None)
+}
+
+fn reserve_on(site: &Site, durability: Durability, batch: u64, tasks: u64, server: Option<&Server>) -> f64 {
     let folder = folder();
-    let bench = Bench::open(site, folder.path(), durability);
-    bench.ledger.start().expect("threads");
+    if let Some(server) = server {
+        server.empty();
+    }
+    let bench = Bench::on(site, folder.path(), durability, server.map(Server::settings));
     let permits: Vec<Vec<Permit>> =
         (0..tasks).map(|task| site.permits(task * RESERVATIONS..(task + 1) * RESERVATIONS).collect()).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async { bench.ledger.start() }).expect("threads");
+    while !bench.ledger.is_trusted() {
+        std::thread::sleep(Duration::from_millis(10)); // a server on its way up
+    }
     let began = Instant::now();
     let done: usize = std::thread::scope(|scope| {
         let run = |permits: &[Permit]| {
@@ -101,6 +116,60 @@ fn reserve(site: &Site, durability: Durability, batch: u64, tasks: u64) -> f64 {
     let rate = done as f64 / began.elapsed().as_secs_f64();
     bench.ledger.close();
     rate
+}
+
+/// The same on a Redis server of the bench's own, where there is one: it confirms with and without a sync of its disk.
+fn shared(site: &Site) {
+    for appendfsync in ["everysec", "always"] {
+        let Some(server) = Server::start(appendfsync) else {
+            return println!("| Redis | | no redis-server here | |");
+        };
+        for batch in [1, 10, 100, 500] {
+            let [one, two] = [1, 2].map(|tasks| reserve_on(site, Durability::Process, batch, tasks, Some(&server)));
+            println!("| Redis, appendfsync {appendfsync} | {batch} | {one:.0} | {two:.0} |");
+        }
+    }
+}
+
+/// A server in a folder of its own; ends with this.
+struct Server {
+    child: std::process::Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(appendfsync: &str) -> Option<Self> {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).ok()?;
+        let (port, folder) = (free.local_addr().ok()?.port(), folder());
+        drop(free);
+        let child = std::process::Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "yes"])
+            .args(["--appendfsync", appendfsync, "--dir"])
+            .arg(folder.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .ok()?;
+        Some(Self { child, port, _folder: folder })
+    }
+
+    fn settings(&self) -> SharedSettings {
+        let url = ServerUrl::parse(&format!("redis://127.0.0.1:{}", self.port)).expect("an address");
+        SharedSettings { url, wait_replicas: 0, name: "bench".to_owned(), power: false }
+    }
+
+    /// Forgets what a measurement before has taken.
+    fn empty(&self) {
+        let port = self.port.to_string();
+        let _ = std::process::Command::new("redis-cli").args(["-p", &port, "flushall"]).output();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Writes a day of settled reservations and opens it again.
@@ -180,8 +249,12 @@ impl Site {
 
 impl<'a> Bench<'a> {
     fn open(site: &'a Site, folder: &Path, durability: Durability) -> Self {
+        Self::on(site, folder, durability, None)
+    }
+
+    fn on(site: &'a Site, folder: &Path, durability: Durability, shared: Option<SharedSettings>) -> Self {
         let ticker = Ticker::new(Clock::starting_at(site.now));
-        let settings = LedgerSettings::new(folder.to_owned(), durability);
+        let settings = LedgerSettings { shared, ..LedgerSettings::new(folder.to_owned(), durability) };
         let metrics = Arc::new(Metrics::new().expect("sound"));
         let (ledger, recovered) =
             Ledger::open(settings, &site.rules.switches, ticker.clone(), metrics).expect("an own folder");
@@ -191,22 +264,27 @@ impl<'a> Bench<'a> {
         Self { site, ledger, scopes, throttle, ticker, recovered }
     }
 
-    fn take(&self, permits: &[Permit], batch: &mut Batch) -> Vec<Reservation> {
-        let claim = Claim {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
             owed: None,
             account: self.site.rules.account(ACCOUNT).expect("shipped"),
             scopes: self.scopes,
             throttle: &self.throttle,
             rules: &self.site.rules,
             tick: self.ticker.tick(),
-        };
+        }
+    }
+
+    fn take(&self, permits: &[Permit], batch: &mut Batch) -> Vec<Reservation> {
+        let claim = self.claim();
         permits.iter().map(|permit| self.ledger.reserve(&claim, permit, batch).expect("free")).collect()
     }
 
     async fn durably(&self, permits: &[Permit]) -> Vec<Reservation> {
         let mut batch = Batch::default();
         let mut reservations = self.take(permits, &mut batch);
-        self.ledger.durable(&mut batch, reservations.iter_mut()).await.expect("a sound disk");
+        let confirmed = self.ledger.confirm(&mut batch, reservations.iter_mut(), &self.claim()).await;
+        assert!(confirmed.expect("a sound disk").denied.is_empty(), "every subscriber is new");
         reservations
     }
 }

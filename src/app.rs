@@ -125,7 +125,10 @@ impl Plan {
             listen: settings.listen.smpp,
             admin: settings.admin.listen,
             proxy: live::proxy_settings(&settings),
-            ledger: LedgerSettings::new(settings.ledger.path, settings.ledger.durability),
+            ledger: LedgerSettings {
+                shared: settings.ledger.shared(&own_name(settings.listen.smpp)).ok().flatten(), // the load has checked it
+                ..LedgerSettings::new(settings.ledger.path, settings.ledger.durability)
+            },
             rules: configuration.ruleset,
             clock,
             confirm_clock: false,
@@ -148,7 +151,8 @@ impl Running {
             ticker.watch().compare(ticker.tick(), recovered.newest);
         }
         ledger.start().map_err(StartError::Thread)?;
-        metrics.ledger_owner.set(1);
+        metrics.ledger_owner.set(i64::from(ledger.shared().is_none()));
+        metrics.ledger_shared.used.set(i64::from(ledger.shared().is_some()));
         let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
         let gateway = Gateway::new(site, Arc::clone(&ledger), holds, metrics, ticker);
@@ -209,6 +213,12 @@ impl Running {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.admin_task).await;
         self.ledger.close();
     }
+}
+
+/// What other gateways' operators see this one under.
+fn own_name(smpp: SocketAddr) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), smpp.port())
 }
 
 /// The record of operators' acts, beside the journal.

@@ -27,7 +27,9 @@ pub(super) async fn refresh(gateway: &Arc<Gateway>) {
     metrics.window_open.with_label_values(&["default"]).set(i64::from(open));
     believed(gateway);
     ledger(gateway).await;
+    gateway.ledger().refresh_counts(LocalTime::of(gateway.now()).day).await;
     quota(gateway);
+    shared(gateway);
 }
 
 /// Whether the ledger can be believed. Asks no disk.
@@ -64,6 +66,17 @@ async fn ledger(gateway: &Arc<Gateway>) {
         if let Ok(Ok(octets)) = tokio::time::timeout(DISK_PATIENCE, size).await {
             metrics.ledger_size.set(octets as i64);
         }
+    }
+}
+
+/// The ledger that several gateways share.
+fn shared(gateway: &Gateway) {
+    let (metrics, ledger) = (gateway.metrics(), gateway.ledger());
+    metrics.ledger_trusted.set(i64::from(ledger.is_trusted()));
+    if let Some(state) = ledger.shared() {
+        metrics.ledger_shared.up.set(i64::from(state.trouble.is_none()));
+        metrics.ledger_shared.skew.set(state.skew_ms as f64 / 1e3);
+        metrics.ledger_shared.untold.set(state.untold as i64);
     }
 }
 

@@ -37,8 +37,8 @@ impl Health {
         };
         let ledger = gateway.ledger();
         let ledger = ledger.damage().map(|damage| damage.kind.code()).or_else(|| {
-            let why = if ledger.is_stalled() { "ledger_disk_stalled" } else { "ledger_unavailable" };
-            (!ledger.is_trusted()).then_some(why)
+            let stalled = ledger.is_stalled().then_some("ledger_disk_stalled");
+            stalled.or_else(|| ledger.trouble())
         });
         let today = LocalTime::of(gateway.now()).day;
         let missing = gateway.site().rules.calendar.kind(today) == DayKind::Missing;

@@ -104,6 +104,11 @@ async fn configured(configuration: &Configuration, findings: &mut Vec<Finding>) 
     let (path, durability) = (settings.ledger.path.clone(), settings.ledger.durability);
     let disk = tokio::task::spawn_blocking(move || disk(&path, durability)).await;
     findings.extend(disk);
+    if let Ok(Some(shared)) = settings.ledger.shared("doctor") {
+        let (ok, told) =
+            crate::ledger::shared::probe(shared).await.map_or_else(|told| (false, told), |told| (true, told));
+        findings.push(Finding { check: "shared ledger", ok, told });
+    }
     for address in &settings.smsc.address {
         let connected =
             tokio::time::timeout(settings.smsc.connect_timeout, tokio::net::TcpStream::connect(address.as_str()));

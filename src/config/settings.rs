@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ledger::Durability;
+use crate::ledger::shared::ServerUrl;
+use crate::ledger::{Durability, SharedSettings};
 
 use super::layer::Layer;
 use super::problem::Problem;
@@ -78,9 +79,11 @@ pub struct LedgerSettings {
     pub path: PathBuf,
     /// When a slot counts as taken.
     pub durability: Durability,
-    /// Address of a shared store. Accepted and not used while `backend` is `embedded`.
+    /// Address of the server that several gateways share. Not used while `backend` is `embedded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valkey_url: Option<String>,
+    /// Replicas of that server that must have a reservation before its message leaves.
+    pub valkey_wait_replicas: u32,
 }
 
 /// Which store the ledger uses.
@@ -89,6 +92,8 @@ pub struct LedgerSettings {
 pub enum Backend {
     /// Memory and a journal beside the process.
     Embedded,
+    /// A Valkey or Redis server that several gateways share, and a journal beside each.
+    Valkey,
 }
 
 /// `[admin]`
@@ -181,6 +186,7 @@ impl Default for LedgerSettings {
             path: PathBuf::from("data"),
             durability: Durability::Power,
             valkey_url: None,
+            valkey_wait_replicas: 0,
         }
     }
 }
@@ -228,10 +234,31 @@ impl Settings {
             problems.push(taken.hint("give each its own port"));
         }
         self.admin.check(layer, problems);
+        if let Err(why) = self.ledger.shared("") {
+            problems.push(layer.problem("ledger.valkey_url", why).hint(SHARED_HINT));
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {
             let unreadable = layer.problem("log.level", format!("not a level or filter: {error}"));
             problems.push(unreadable.hint("`info`, or `info,smsluice::proxy=debug`"));
         }
+    }
+}
+
+// === impl LedgerSettings ===
+
+const SHARED_HINT: &str = "valkey_url = \"redis://192.0.2.1:6379\", or redis-sentinel://host,host/name, or \
+                           redis-cluster://host,host; the environment can set it: SMSLUICE__LEDGER__VALKEY_URL";
+
+impl LedgerSettings {
+    /// The server that several gateways share, if the backend is one. `name` is what their operators see this one under.
+    pub fn shared(&self, name: &str) -> Result<Option<SharedSettings>, String> {
+        if self.backend == Backend::Embedded {
+            return Ok(None);
+        }
+        let url = self.valkey_url.as_deref().ok_or("the backend is `valkey`, and its address is not set")?;
+        let url = ServerUrl::parse(url)?;
+        let power = self.durability == Durability::Power;
+        Ok(Some(SharedSettings { url, wait_replicas: self.valkey_wait_replicas, name: name.to_owned(), power }))
     }
 }
 
@@ -371,8 +398,9 @@ impl<'de> Deserialize<'de> for Backend {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             "embedded" => Ok(Self::Embedded),
+            "valkey" => Ok(Self::Valkey),
             other => Err(serde::de::Error::custom(format!(
-                "`{other}` is not available: write \"embedded\", the only ledger of this version"
+                "`{other}` is no ledger: write \"embedded\" for the gateway's own, or \"valkey\" for one that several share"
             ))),
         }
     }

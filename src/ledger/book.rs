@@ -168,6 +168,23 @@ impl Book {
         self.rows.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A day whose slots another store keeps: counts to be looked at, and nothing to decide by.
+    pub(super) fn shown(rows: u64) -> Self {
+        let book = Self::with_room(0);
+        book.rows.store(rows, Ordering::Relaxed);
+        book
+    }
+
+    /// One row less that was noted.
+    pub(super) fn note_row_gone(&self) {
+        let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rows| rows.checked_sub(1));
+    }
+
+    /// What another store has counted for a scope.
+    pub(super) fn show_counted(&self, scope: u16, count: u32) {
+        self.counter(Side::Real, scope).store(count, Ordering::Relaxed);
+    }
+
     /// Slots taken, real and observed.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)

@@ -399,6 +399,12 @@ impl Journal {
         self.file.lock().next_row - 1
     }
 
+    /// The id that the next reservation gets.
+    pub(super) fn next_id(&self) -> u64 {
+        let pending = self.pending.lock();
+        pending.first_id + pending.reservations
+    }
+
     /// Names given so far.
     pub(super) fn names(&self) -> Names {
         self.file.lock().names.clone()

@@ -9,8 +9,9 @@
 //! - What nobody answers counts as sent, is listed, and stays.
 //!
 //! What is not: a reservation whose process died before the message left stays
-//! taken; the rule is about not sending twice. And two gateways do not see each
-//! other's slots: each must own its accounts *and* its subscribers.
+//! taken; the rule is about not sending twice. And two gateways with a folder each
+//! do not see each other's slots unless they share a ledger ([`shared`]): each
+//! must own its accounts *and* its subscribers.
 
 pub mod book;
 mod damage;
@@ -30,6 +31,8 @@ mod reach;
 mod record;
 mod recovery;
 mod reserve;
+mod settle;
+pub mod shared;
 mod slot;
 mod survey;
 mod tend;
@@ -44,7 +47,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::domain::{Day, Invariant, LocalTime, Ticker};
+use crate::domain::{Day, LocalTime, Ticker};
 use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
@@ -56,17 +59,19 @@ pub use self::names::Names;
 pub use self::record::Settled;
 pub use self::recovery::Recovered;
 pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
+pub use self::shared::{Confirmed, Denied, SharedSettings, SharedState};
 pub use self::volume::ReadError;
 
 use self::disk::Disk;
 use self::journal::Start;
 use self::lock::FolderLock;
-use self::operate::{Unanswered, Unknown};
-use self::parts::{PartOf, Parts};
+use self::operate::Unknown;
+use self::parts::Parts;
 use self::reach::Reach;
-use self::record::{Cancelled, Taken};
+use self::record::Cancelled;
 use self::recovery::Replay;
 use self::reserve::Spreads;
+use self::shared::Shared;
 use self::survey::Survey;
 use self::volume::Shelf;
 use self::waiting::{Cancel, Scheduled, Waiting};
@@ -84,16 +89,18 @@ pub struct LedgerSettings {
     pub durability: Durability,
     /// What stands before its disk; [`disk::RealDisk`] in service.
     pub disk: Arc<dyn Disk>,
+    /// The server that several gateways share; `None` where slots are the gateway's own.
+    pub shared: Option<SharedSettings>,
 }
 
 impl LedgerSettings {
     /// A ledger on the disk as it is.
     pub fn new(path: PathBuf, durability: Durability) -> Self {
-        Self { path, durability, disk: Arc::new(disk::RealDisk) }
+        Self { path, durability, disk: Arc::new(disk::RealDisk), shared: None }
     }
 
     fn shelf(self) -> Shelf {
-        let Self { path, durability, disk } = self;
+        let Self { path, durability, disk, shared: _ } = self;
         Shelf { folder: path, durability, disk, log_size_max: LOG_SIZE_MAX }
     }
 }
@@ -118,6 +125,8 @@ pub struct Ledger {
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     closing: AtomicBool,
     watch: Watch,
+    /// Where slots are taken that several gateways share.
+    shared: Option<Arc<Shared>>,
     _lock: FolderLock,
 }
 
@@ -125,17 +134,29 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<u8>,
+    /// What a shared ledger is to be asked.
+    asks: Vec<shared::Ask>,
+    /// What it is to be told.
+    acts: Vec<shared::Act>,
+}
+
+/// A place in a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    records: usize,
+    asks: usize,
 }
 
 impl Batch {
     /// How much it holds, for [`Batch::cut_back`].
-    pub const fn mark(&self) -> usize {
-        self.records.len()
+    pub const fn mark(&self) -> Mark {
+        Mark { records: self.records.len(), asks: self.asks.len() }
     }
 
     /// Drops what was added since the mark: reservations that are given back before they were appended.
-    pub fn cut_back(&mut self, mark: usize) {
-        self.records.truncate(mark);
+    pub fn cut_back(&mut self, mark: Mark) {
+        self.records.truncate(mark.records);
+        self.asks.truncate(mark.asks);
     }
 }
 
@@ -154,6 +175,9 @@ pub enum OpenError {
     /// Nor can what stands beside it.
     #[error("the ledger's folder cannot be written: {0}")]
     Folder(#[from] std::io::Error),
+    /// What the folder remembers of a shared ledger cannot be read.
+    #[error("shared.runs in the ledger's folder cannot be used: {0}")]
+    Runs(std::io::Error),
 }
 
 impl Ledger {
@@ -166,6 +190,7 @@ impl Ledger {
     ) -> Result<(Arc<Self>, Recovered), OpenError> {
         let lock = FolderLock::take(&settings.path)?;
         let tick = ticker.tick();
+        let (folder, share) = (settings.path.clone(), settings.shared.clone());
         let shelf = settings.shelf();
         let today = LocalTime::of(tick.wall).day;
         let (mut remembered, broken) = survey::reach(&shelf.folder)?;
@@ -181,8 +206,19 @@ impl Ledger {
         let (day, next_id, next_row) = (replay.last_day, replay.next_id, replay.last_row + 1);
         let start = Start { day, names: &replay.names, next_id, next_row, head };
         let journal = Journal::open(shelf, ticker.clone(), start, observer)?;
-        let (days, summary) = replay.finish(&journal, switches);
+        let (mut days, summary) = replay.finish(&journal, switches);
         let summary = Recovered { rows_lost, accepted, ..summary };
+        let shared = match share {
+            None => None,
+            Some(share) => {
+                for (_, book) in &mut days {
+                    *book = Arc::new(Book::shown(book.rows()));
+                }
+                (replay.unknown, replay.parts) = Default::default(); // the server has them
+                let names = replay.names.by_number();
+                Some(Arc::new(Shared::open(&folder, share, ticker.clone(), names).map_err(OpenError::Runs)?))
+            }
+        };
         let ledger = Arc::new(Self {
             ticker,
             days: ArcSwap::from_pointee(days),
@@ -199,6 +235,7 @@ impl Ledger {
             threads: Mutex::default(),
             closing: AtomicBool::new(false),
             watch: Watch::default(),
+            shared,
             _lock: lock,
         });
         ledger.turn_day(LocalTime::of(tick.wall).day);
@@ -206,6 +243,9 @@ impl Ledger {
         if summary.accepted.is_some() {
             ledger.journal.settle_head()?; // from now on this is the whole journal
             damage::forget_acceptance(&ledger.journal.shelf().folder)?;
+        }
+        if let Some(shared) = ledger.shared.as_ref().filter(|_| !ledger.watch.is_damaged()) {
+            shared.recall(&ledger, switches)?;
         }
         Ok((ledger, summary))
     }
@@ -223,6 +263,9 @@ impl Ledger {
             })
             .collect();
         self.journal.write_names(&names)?;
+        if let Some(shared) = &self.shared {
+            shared.name(names.by_number());
+        }
         Ok(scopes)
     }
 
@@ -245,6 +288,9 @@ impl Ledger {
 
     /// Takes all that a permitted message needs, or nothing. What has to be durable is appended to the batch.
     pub fn reserve(&self, claim: &Claim<'_>, permit: &Permit, batch: &mut Batch) -> Result<Reservation, Refusal> {
+        if let Some(shared) = &self.shared {
+            return shared.reserve(claim, permit, batch);
+        }
         if let Some(piece) = permit.piece() {
             return self.parts.reserve(claim, permit, piece, || self.take(claim, permit), &mut batch.records);
         }
@@ -261,6 +307,20 @@ impl Ledger {
         match days.iter().find(|(day, _)| *day == permit.day()) {
             Some((_, book)) => reserve::take(book, &self.spreads, claim, permit),
             None => reserve::take(&self.turn_day(permit.day()), &self.spreads, claim, permit),
+        }
+    }
+
+    /// Waits until what the batch reserved is durable: in the journal, and on the server where there is a shared ledger,
+    /// which may still refuse some of it. Tells what it refuses; nothing is taken for that.
+    pub async fn confirm<'a>(
+        &self,
+        batch: &mut Batch,
+        reservations: impl Iterator<Item = &'a mut Reservation>,
+        claim: &Claim<'_>,
+    ) -> Result<Confirmed, NotDurable> {
+        match &self.shared {
+            None => self.durable(batch, reservations).await.map(|()| Confirmed::default()),
+            Some(shared) => shared.confirm(self, batch, reservations.collect(), claim).await,
         }
     }
 
@@ -298,71 +358,6 @@ impl Ledger {
         durable
     }
 
-    /// Gives back what a message took that is not sent after all. With `journalled`, its
-    /// reservation may be on disk and a record of its release follows.
-    pub fn undo(&self, reservation: &Reservation, journalled: bool, batch: &mut Batch) {
-        self.give_back(reservation);
-        if journalled && reservation.is_durable() {
-            record::write_settled(reservation.id, Settled::Rejected(0), &mut batch.records);
-            self.one_settled();
-        }
-    }
-
-    /// The SMSC has answered, or nobody will. The record of it goes into the batch. The terms are those
-    /// under which it was taken, whatever a reload has changed since.
-    pub fn settle(&self, reservation: &Reservation, settled: Settled, batch: &mut Batch) {
-        let settled = match settled {
-            Settled::Unknown if reservation.taken.terms.unknown_releases => Settled::Rejected(0),
-            other => other,
-        };
-        match (settled, reservation.part) {
-            (Settled::Rejected(_), _) => self.give_back(reservation),
-            (Settled::Accepted | Settled::Unknown, Some(part)) => self.parts.sent(part),
-            (Settled::Accepted | Settled::Unknown, None) => {}
-        }
-        if !reservation.is_durable() {
-            return;
-        }
-        self.one_settled();
-        record::write_settled(reservation.id, settled, &mut batch.records);
-        if settled == Settled::Unknown {
-            let (taken, part, since) = (reservation.taken, reservation.part, self.ticker.tick().wall);
-            self.unknown.lock().insert(reservation.id, Unanswered::new(taken, part, since));
-        }
-    }
-
-    /// A late answer to a message of unknown outcome: an acceptance makes it known,
-    /// a refusal changes nothing, for the slot may only move towards "used".
-    pub fn settle_late(&self, reservation: &Reservation, accepted: bool, batch: &mut Batch) {
-        if !accepted || !reservation.is_durable() {
-            return;
-        }
-        let known = self.unknown.lock().remove(reservation.id);
-        let released = known.map_or(reservation.taken.terms.unknown_releases, |one| one.is_released());
-        if released {
-            // It was given back, by the timer or by an operator, and was sent after all.
-            if let Some(part) = reservation.part
-                && !self.parts.sent_late(part, self.ticker.tick().steady_ms)
-            {
-                return;
-            }
-            let book = self.turn_day(reservation.taken.day);
-            reserve::take_again(&book, &reservation.taken, |key| book.restore(&[key]));
-            reservation.taken.write_again(&mut batch.records);
-            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records); // for whoever looks it up
-        } else if known.is_some() {
-            record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
-        }
-    }
-
-    /// Gives back what an accepted message took, because it has moved to another day and taken what that needs.
-    pub fn give_up(&self, reservation: &Reservation, batch: &mut Batch) {
-        self.give_back(reservation);
-        if reservation.is_durable() {
-            reservation.taken.write_given_up(&mut batch.records);
-        }
-    }
-
     /// Messages that wait inside the SMSC for their time.
     pub const fn waiting(&self) -> &Waiting {
         &self.waiting
@@ -394,23 +389,6 @@ impl Ledger {
         record::write_cancelled(&cancelled, &mut batch.records);
     }
 
-    /// Hands settlements to the journal; nobody waits for them.
-    pub fn note(&self, batch: &mut Batch) {
-        if !batch.records.is_empty() {
-            self.journal.append(&mut batch.records, 0);
-        }
-    }
-
-    /// Hands releases to the journal and waits until they are durable, so that a
-    /// sender that saw a refusal finds the slot free even after a crash (P8).
-    pub async fn note_durably(&self, batch: &mut Batch) -> Result<(), NotDurable> {
-        if batch.records.is_empty() {
-            return Ok(());
-        }
-        let ticket = self.journal.append(&mut batch.records, 0);
-        self.journal.durable(ticket).await
-    }
-
     /// The book of a day, if it is open.
     pub fn book(&self, day: Day) -> Option<Arc<Book>> {
         self.days.load().iter().find(|(own, _)| *own == day).map(|(_, book)| Arc::clone(book))
@@ -423,6 +401,9 @@ impl Ledger {
 
     /// Messages whose outcome is unknown.
     pub fn unknown(&self) -> usize {
+        if let Some(shared) = &self.shared {
+            return shared.unknown();
+        }
         self.unknown.lock().len()
     }
 
@@ -436,37 +417,25 @@ impl Ledger {
         self.journal.octets_on_disk()
     }
 
-    /// Whether the last commit succeeded, and the files are what they should be; without it nothing may be sent (P12).
+    /// Whether the last commit succeeded, the files are what they should be, and a shared ledger is there; without
+    /// either nothing may be sent (P12).
     pub fn is_trusted(&self) -> bool {
-        self.journal.is_trusted() && !self.watch.is_damaged()
+        let shared = self.shared.as_ref();
+        self.journal.is_trusted() && !self.watch.is_damaged() && shared.is_none_or(|shared| shared.is_up())
+    }
+
+    /// Why nothing may be sent, beside damage and a disk that stands still.
+    pub fn trouble(&self) -> Option<&'static str> {
+        if !self.journal.is_trusted() {
+            return Some("ledger_unavailable");
+        }
+        let shared = self.shared().and_then(|shared| shared.trouble);
+        shared.or((!self.is_trusted()).then_some("ledger_unavailable"))
     }
 
     /// Whether the disk has not answered for [`Journal::PATIENCE`].
     pub fn is_stalled(&self) -> bool {
         self.journal.is_stalled()
-    }
-
-    fn one_settled(&self) {
-        if self.reserved.fetch_sub(1, Ordering::Relaxed) == 0 {
-            self.reserved.store(0, Ordering::Relaxed);
-            Invariant::Reserved.broken();
-        }
-    }
-
-    fn give_back(&self, reservation: &Reservation) {
-        self.give_back_taken(&reservation.taken, reservation.part);
-    }
-
-    fn give_back_taken(&self, taken: &Taken, part: Option<PartOf>) {
-        let all = |taken: &Taken| {
-            if let Some(book) = self.book(taken.day) {
-                reserve::give_back(&book, &self.spreads, taken);
-            }
-        };
-        match part {
-            None => all(taken),
-            Some(part) => self.parts.gone(part, all),
-        }
     }
 
     /// Opens a day's book beside those that are open.

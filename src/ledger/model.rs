@@ -411,7 +411,7 @@ impl World {
             assert_eq!(book.counted(Side::Real, UNIT), self.counted(day), "the unit's subscribers on {day}");
             assert_eq!(book.counted(Side::Real, 2), self.counted_of_the_second(day), "the account's on {day}");
         }
-        let listed = ledger.unknown_outcomes();
+        let listed = ledger.own_unknown_outcomes();
         let listed: BTreeSet<u64> = listed.iter().filter(|one| one.day.number() >= today).map(|one| one.id).collect();
         let unknown = self.messages.iter().filter(|one| one.day >= today && one.state == State::Unknown);
         assert_eq!(listed, unknown.map(|one| one.id).collect::<BTreeSet<_>>(), "unknown outcomes");

@@ -95,8 +95,10 @@ pub struct Entry {
     pub account: String,
     /// What became of it.
     pub state: EntryState,
-    /// Which part of a message it is, and of how many: `(2, 3)`.
+    /// Which part of a message it is, and of how many: `(2, 3)`; 0 where that is not known.
     pub part: Option<(u8, u8)>,
+    /// Which gateway sent it, where several share a ledger and it was not this one.
+    pub gateway: Option<String>,
 }
 
 /// What became of a reservation.
@@ -110,6 +112,8 @@ pub enum EntryState {
     Unknown,
     /// The SMSC refused it with this status, or it was released (0). It counts no more.
     Free(u32),
+    /// Another gateway on the shared ledger has taken the slot; its own journal knows more.
+    Elsewhere,
 }
 
 /// Why an outcome cannot be released.
@@ -124,6 +128,12 @@ pub enum ReleaseError {
     /// It is released, and the next commit that works writes it down. If the gateway ends before, it is unknown again.
     #[error("the message is released, but the journal cannot be written at present")]
     NotDurable,
+    /// The shared ledger cannot be reached; nothing was done.
+    #[error("the shared ledger cannot be reached; nothing is released")]
+    Away,
+    /// The shared ledger was asked and has not answered.
+    #[error("the shared ledger has not confirmed it; look at the list of unknown outcomes again")]
+    NotConfirmed,
 }
 
 /// What a check of the journal found.
@@ -205,8 +215,23 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Messages whose outcome is unknown, the oldest first.
-    pub fn unknown_outcomes(&self) -> Vec<Entry> {
+    /// Messages whose outcome is unknown, the oldest first; on a shared ledger those of all gateways.
+    pub async fn unknown_outcomes(&self) -> Result<Vec<Entry>, String> {
+        match &self.shared {
+            Some(shared) => shared.unknown_outcomes().await,
+            None => Ok(self.own_unknown_outcomes()),
+        }
+    }
+
+    /// What other gateways on a shared ledger have taken of a subscriber's slot.
+    pub async fn lookup_elsewhere(&self, recipient: Msisdn, day: Day) -> Result<Vec<Entry>, String> {
+        match &self.shared {
+            Some(shared) => shared.others(recipient, day).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn own_unknown_outcomes(&self) -> Vec<Entry> {
         let names = self.journal.names().by_number();
         let all = self.unknown.lock().listed();
         let mut entries: Vec<_> = all
@@ -220,6 +245,9 @@ impl Ledger {
     /// Frees what a message of unknown outcome has taken. On disk when it returns `Ok`; whoever calls this records
     /// who did it and why (P9). If the SMSC says later that it took the message, the slot is taken again.
     pub async fn release(&self, id: u64) -> Result<Entry, ReleaseError> {
+        if let Some(shared) = &self.shared {
+            return shared.release(id).await;
+        }
         let one = self.unknown.lock().release(id)?;
         self.give_back_taken(&one.taken, None);
         let mut batch = Batch::default();
@@ -340,7 +368,7 @@ fn entry(names: &[String], id: u64, at: Moment, taken: &Taken, part: Option<(u8,
     let name = names.get(usize::from(taken.account));
     let account = name.and_then(|name| name.strip_prefix("account:")).unwrap_or_default();
     let (recipient, day, account) = (taken.recipient, taken.day, account.to_owned());
-    Entry { id, recipient, day, at, account, state: EntryState::Reserved, part }
+    Entry { id, recipient, day, at, account, state: EntryState::Reserved, part, gateway: None }
 }
 
 impl From<Settled> for EntryState {

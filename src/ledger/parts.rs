@@ -48,6 +48,18 @@ pub(super) struct PartOf {
     index: u8,
 }
 
+impl PartOf {
+    /// A part of a message that another store keeps under this serial.
+    pub(super) const fn new(serial: u64, account: u16, index: u8) -> Self {
+        Self { serial, account, index }
+    }
+
+    /// Its message and its number.
+    pub(super) const fn place(self) -> (u64, u8) {
+        (self.serial, self.index)
+    }
+}
+
 /// One account's messages.
 #[derive(Debug, Default)]
 struct Groups {

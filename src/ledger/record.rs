@@ -73,6 +73,16 @@ impl Effects {
     /// What has to be on disk.
     const DURABLE: u8 = 1 | 2 | 4 | 8 | 16;
 
+    /// One bit each, as other stores keep them.
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What another store kept.
+    pub(super) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Adds effects.
     pub(super) const fn insert(&mut self, other: Self) {
         self.0 |= other.0;

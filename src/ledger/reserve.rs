@@ -69,6 +69,21 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// One that has taken nothing of the book.
+    pub(super) fn unasked(permit: &Permit, claim: &Claim<'_>, observed: Reasons) -> Self {
+        let taken = Taken {
+            recipient: permit.recipient(),
+            day: permit.day(),
+            effects: Effects::default(),
+            account: claim.scopes.account,
+            slot_scope: 0,
+            quota_scope: 0,
+            spread_at_ms: 0,
+            terms: Terms::of(&claim.rules.switches),
+        };
+        Self { taken, id: 0, part: None, observed }
+    }
+
     /// Whether anything of it has to be durable before the message leaves.
     pub const fn is_durable(&self) -> bool {
         self.taken.effects.are_durable()
@@ -202,7 +217,7 @@ pub const fn quota_scope(scope: QuotaScope, scopes: Scopes) -> u16 {
 
 /// Whether a taken slot shows that the subscriber is new to the quota's scope,
 /// so that messages and subscribers are equal (policy 3.4).
-const fn slot_implies_user(switches: &Switches) -> bool {
+pub(super) const fn slot_implies_user(switches: &Switches) -> bool {
     switches.dedup.limit == 1
         && matches!(
             (switches.dedup.scope, switches.quota.scope),

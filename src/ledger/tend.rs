@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 use crate::domain::{Day, LocalTime, Moment};
 
 use super::Ledger;
+use super::shared::Shared;
 
 impl Ledger {
-    /// Starts the journal's writer thread and the housekeeping beside it.
+    /// Starts the journal's writer thread and the housekeeping beside it; with a shared ledger, within a runtime, what
+    /// keeps the connection.
     pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
         let journal = Arc::clone(&self.journal);
         let writer =
@@ -22,6 +24,10 @@ impl Ledger {
             }
         })?;
         *self.threads.lock() = vec![writer, keeper, self.watch_the_disk()?];
+        if self.shared.is_some() {
+            tokio::spawn(Shared::run(Arc::downgrade(self)));
+            tokio::spawn(Shared::carry(Arc::downgrade(self)));
+        }
         Ok(())
     }
 

@@ -25,6 +25,9 @@ use super::wire::{self, Inbox};
 /// behind it must not wait for a sick disk (P11).
 const RELEASE_PATIENCE: Duration = Duration::from_millis(50);
 
+/// The same where other gateways must see it too. A ledger that is known to be away is not waited for.
+const SHARED_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Passes on until the SMSC or the session ends.
 pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox: Inbox) {
     let _ending = Ending { gateway: &gateway, session: &session };
@@ -80,7 +83,8 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     gateway.metrics.smsc_leg.received(&inbox.octets()[..consumed]);
     let Pass { mut work, released, .. } = pass;
     if released {
-        let _ = tokio::time::timeout(RELEASE_PATIENCE, gateway.ledger.note_durably(&mut work.ledger)).await;
+        let patience = if gateway.ledger.shared().is_some() { SHARED_PATIENCE } else { RELEASE_PATIENCE };
+        let _ = tokio::time::timeout(patience, gateway.ledger.note_durably(&mut work.ledger)).await;
     }
     gateway.ledger.note(&mut work.ledger);
     if !work.runs.is_empty() && session.esme_is_there() {

@@ -3,6 +3,7 @@
 mod accepted;
 mod bind;
 mod cancel;
+mod confirmed;
 mod downlink;
 mod flow;
 mod gateway;

@@ -110,6 +110,21 @@ impl Workspace {
         self.passing.push(Passing { written, ..passing });
     }
 
+    /// A reserved submission goes on in other octets than it would have.
+    pub(super) fn rewrite(&mut self, index: usize, other: &[u8]) {
+        let start = self.written.len();
+        self.written.extend_from_slice(other);
+        let new = Run::Written(start..self.written.len());
+        let one = &mut self.passing[index];
+        if let Some(before) = one.written.replace(start..self.written.len()) {
+            let own = self.runs.iter_mut().find(|run| **run == Run::Written(before.clone()));
+            let _ = own.map(|run| *run = new);
+        } else {
+            let octets = one.octets.clone();
+            self.put_in_place_of(&octets, Some(new));
+        }
+    }
+
     /// Takes some of the reserved submissions out again, and their octets out of the runs.
     pub(super) fn withdraw(&mut self, mut which: impl FnMut(&Passing) -> bool) -> Vec<Passing> {
         let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.passing).into_iter().partition(|one| which(one));
@@ -136,11 +151,17 @@ impl Workspace {
 
     /// Cuts octets out of the run that holds them.
     fn cut(&mut self, octets: &Range<usize>) {
+        self.put_in_place_of(octets, None);
+    }
+
+    /// Puts a run in the place of octets of the run that holds them.
+    fn put_in_place_of(&mut self, octets: &Range<usize>, other: Option<Run>) {
         let holds = |run: &Run| matches!(run, Run::Received(run) if run.start <= octets.start && octets.end <= run.end);
         let Some(index) = self.runs.iter().position(holds) else { return };
         let Run::Received(run) = self.runs[index].clone() else { return };
         let parts = [run.start..octets.start, octets.end..run.end];
-        self.runs.splice(index..=index, parts.into_iter().filter(|part| !part.is_empty()).map(Run::Received));
+        let [before, after] = parts.map(|part| Some(Run::Received(part)).filter(|part| part.len() > 0));
+        self.runs.splice(index..=index, [before, other, after].into_iter().flatten());
     }
 
     /// Takes out the reserved submissions that begin at or behind an octet of what goes upstream.
@@ -191,6 +212,11 @@ impl Passing {
         Self { header, octets, written: None, held, part }
     }
 
+    /// The octets that travel.
+    pub(super) fn goes_as<'a>(&self, written: &'a [u8], inbox: &'a [u8]) -> &'a [u8] {
+        self.written.clone().map_or_else(|| &inbox[self.octets.clone()], |own| &written[own])
+    }
+
     /// Where it begins in what goes upstream; `None` if it does not go.
     fn start(&self, starts: &[(usize, Run)]) -> Option<usize> {
         starts.iter().find_map(|(start, run)| match (run, &self.written) {
@@ -234,5 +260,21 @@ mod tests {
         assert_eq!(work.runs, [Run::Received(0..10), Run::Received(20..30)]);
         work.cut(&(0..10));
         assert_eq!(work.runs, [Run::Received(20..30)]);
+    }
+
+    #[test]
+    fn what_is_written_anew_takes_the_place_of_what_was_received() {
+        let mut work = Workspace::default();
+        let header = Header { length: 10, command_id: 4, status: 0, sequence: 1 };
+        let held =
+            || Held::Many(Box::new(super::super::window::Many { taken: Vec::new(), refused: Vec::new(), later: None }));
+        for octets in [0..10, 10..20, 20..30] {
+            work.forward(Passing::new(header, octets, held(), false), None);
+        }
+        work.rewrite(1, b"other");
+        assert_eq!(work.runs, [Run::Received(0..10), Run::Written(0..5), Run::Received(20..30)]);
+        work.rewrite(1, b"again");
+        assert_eq!(work.runs, [Run::Received(0..10), Run::Written(5..10), Run::Received(20..30)]);
+        assert_eq!(work.passing[1].goes_as(&work.written, &[]), b"again");
     }
 }

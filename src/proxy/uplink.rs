@@ -27,7 +27,7 @@ use super::reading::{kept, read, written};
 use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
-use super::{cancel, leave, multi, notes, replace};
+use super::{cancel, confirmed, leave, multi, notes, replace};
 
 /// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
 pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> (End, Inbox) {
@@ -241,10 +241,14 @@ pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
     }
 }
 
-/// Waits for the group commit that covers the batch. Without it nothing leaves.
+/// Waits for the group commit that covers the batch, and for the word of a shared ledger. Without them nothing leaves.
 async fn durable(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     let reservations = work.passing.iter_mut().flat_map(|one| one.held.iter_mut());
-    let durable = gateway.ledger.durable(&mut work.ledger, reservations).await.is_ok();
+    let confirmed = gateway.ledger.confirm(&mut work.ledger, reservations, &claim(session, tick)).await;
+    let durable = confirmed.is_ok();
+    if let Ok(confirmed) = confirmed {
+        confirmed::apply(gateway, session, tick, work, inbox, &confirmed);
+    }
     if work.passing.is_empty() || durable && gateway.ledger.is_trusted() {
         return;
     }
@@ -404,7 +408,7 @@ fn refuse(session: &Turn<'_>, tick: Tick, work: &mut Workspace, header: Header, 
 }
 
 /// Refuses what was to go on, for every recipient it was to go to.
-fn refuse_passing(
+pub(super) fn refuse_passing(
     session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,

@@ -72,6 +72,8 @@ pub struct Metrics {
     pub ledger_damage: IntGaugeVec,
     /// Whether this process owns the ledger.
     pub ledger_owner: IntGauge,
+    /// The ledger that several gateways share; all zero where there is none.
+    pub ledger_shared: SharedMetrics,
     /// Octets of the ledger's files.
     pub ledger_size: IntGauge,
     /// When the oldest message that waits for its answer was handed over, seconds since 1970; 0 if none waits.
@@ -95,6 +97,19 @@ pub struct Metrics {
     pub config_loaded: Gauge,
     /// 1 unless the last load was refused.
     pub config_successful: IntGauge,
+}
+
+/// How the shared ledger stands.
+#[derive(Debug)]
+pub struct SharedMetrics {
+    /// 1 where the ledger is one that several gateways share.
+    pub used: IntGauge,
+    /// 1 while it takes reservations.
+    pub up: IntGauge,
+    /// Its clock minus the gateway's, seconds.
+    pub skew: Gauge,
+    /// Outcomes that it has not been told yet.
+    pub untold: IntGauge,
 }
 
 /// The stages of a batch on its way to the SMSC.
@@ -222,6 +237,12 @@ impl Metrics {
             ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
             ledger_damage: r.gauges("ledger_damage", "1 while the ledger's files are damaged", &["kind"])?,
             ledger_owner: r.gauge("ledger_owner", "1 while this process owns the ledger")?,
+            ledger_shared: SharedMetrics {
+                used: r.gauge("ledger_shared", "1 where the ledger is shared by several gateways")?,
+                up: r.gauge("ledger_shared_up", "1 while the shared ledger takes reservations")?,
+                skew: r.float_gauge("ledger_shared_clock_skew_seconds", "The server's clock minus the gateway's")?,
+                untold: r.gauge("ledger_shared_untold", "Outcomes that the shared ledger has not been told yet")?,
+            },
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
             ledger_oldest_reserved: r.float_gauge(
                 "ledger_oldest_reserved_timestamp_seconds",

@@ -218,7 +218,7 @@ const SERVICE: &[Family] = &[
         "ledger_trusted",
         "gauge",
         "",
-        "0 after a commit failed, until one works; 0 means submissions are refused",
+        "0 after a commit failed, until one works, and while a shared ledger takes nothing; 0 means submissions are refused",
         "账本可写",
     ),
     family(
@@ -227,6 +227,34 @@ const SERVICE: &[Family] = &[
         "kind",
         "1 while the ledger's files are not what was written, and nothing is sent; kinds as in `/readyz`",
         "账本文件损坏、缺失或被替换",
+    ),
+    family(
+        "ledger_shared",
+        "gauge",
+        "",
+        "1 where the ledger is a server that several gateways share",
+        "账本为多网关共用",
+    ),
+    family(
+        "ledger_shared_up",
+        "gauge",
+        "",
+        "1 while the shared ledger takes reservations; 0 where there is none",
+        "共享账本可用",
+    ),
+    family(
+        "ledger_shared_clock_skew_seconds",
+        "gauge",
+        "",
+        "the shared server's clock minus the gateway's; beyond 5 s either way submissions are refused",
+        "共享账本服务器与网关的时钟差",
+    ),
+    family(
+        "ledger_shared_untold",
+        "gauge",
+        "",
+        "outcomes that the shared ledger has not been told yet; they are in the journal",
+        "尚未告知共享账本的结果数",
     ),
     family(
         "ledger_owner",

@@ -1,6 +1,7 @@
 //! An account's rate (governor's GCRA): `per_second` on the average, `burst` at once.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -14,12 +15,15 @@ use crate::policy::ruleset::Rate;
 /// The rate of one account, shared by all its sessions.
 ///
 /// governor has no refund, so it is asked last, when every other rule has let
-/// the message through. It reads the instant of the batch instead of the
+/// the message through; where that cannot be (a shared ledger answers later), what
+/// is given back is spent when governor has no token. It reads the instant of the batch instead of the
 /// machine's clock.
 #[derive(Debug)]
 pub struct Throttle {
     limiter: RateLimiter<NotKeyed, InMemoryState, BatchClock, StateInformationMiddleware>,
     rate: Rate,
+    /// Tokens that were given back, spent when the limiter has none.
+    spare: AtomicU32,
 }
 
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ impl Throttle {
         let quota = Quota::per_second(positive(rate.per_second)).allow_burst(positive(rate.burst));
         ticker.tick();
         let limiter = RateLimiter::direct_with_clock(quota, BatchClock(ticker));
-        Self { limiter: limiter.with_middleware(), rate }
+        Self { limiter: limiter.with_middleware(), rate, spare: AtomicU32::new(0) }
     }
 
     /// Another rate in place of this one: it begins with what this one has left, no more than its own burst, and
@@ -53,7 +57,18 @@ impl Throttle {
 
     /// Takes one message's token, if there is one at the latest tick.
     pub fn take(&self) -> bool {
-        self.limiter.check().is_ok()
+        self.limiter.check().is_ok() || self.take_spare()
+    }
+
+    /// Gives a token back that was taken for a message which another rule has refused since. At most a burst of them
+    /// is kept.
+    pub fn give_back(&self) {
+        let more = |spare| (spare < self.rate.burst.max(1)).then_some(spare + 1);
+        let _ = self.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    fn take_spare(&self) -> bool {
+        self.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |spare| spare.checked_sub(1)).is_ok()
     }
 
     /// Takes the tokens of several messages, or none.
@@ -99,6 +114,16 @@ mod tests {
         let ticker = Ticker::new(WallClock::System);
         let throttle = Throttle::new(Rate { per_second: 1, burst: 3 }, ticker);
         assert_eq!((0..10).filter(|_| throttle.take()).count(), 3);
+    }
+
+    #[test]
+    fn a_token_given_back_is_spent_once_and_a_burst_of_them_is_kept() {
+        let throttle = Throttle::new(Rate { per_second: 1, burst: 2 }, Ticker::new(WallClock::System));
+        assert!(throttle.take() && throttle.take() && !throttle.take());
+        throttle.give_back();
+        assert!(throttle.take() && !throttle.take());
+        (0..5).for_each(|_| throttle.give_back());
+        assert_eq!((0..5).filter(|_| throttle.take()).count(), 2);
     }
 
     #[test]

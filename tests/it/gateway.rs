@@ -154,6 +154,11 @@ impl Gateway {
         lines.into_iter().find(|line| line["event"] == name)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");

@@ -43,6 +43,7 @@ mod second_reader;
 mod service_manager;
 mod sessions;
 mod settle;
+mod shared;
 mod simulation;
 mod stand;
 mod stuck_log;

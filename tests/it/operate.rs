@@ -62,14 +62,14 @@ async fn unanswered(late: Duration) -> (Stand, smsluice::sim::esme::Esme) {
 async fn an_unknown_outcome_is_listed_and_released_for_good() {
     let (stand, mut esme) = unanswered(Duration::from_secs(60)).await;
     let ledger = || stand.gateway.gateway().ledger();
-    let listed = ledger().unknown_outcomes();
+    let listed = ledger().unknown_outcomes().await.expect("listed");
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].recipient, listed[0].state), (Some(msisdn(1)), EntryState::Unknown));
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
     let released = ledger().release(listed[0].id).await.expect("released");
     assert_eq!(released.state, EntryState::Free(0));
     assert_eq!(ledger().release(listed[0].id).await, Err(ReleaseError::NotUnknown));
-    assert_eq!((ledger().unknown(), ledger().unknown_outcomes().len()), (0, 0));
+    assert_eq!((ledger().unknown(), ledger().unknown_outcomes().await.expect("listed").len()), (0, 0));
     assert_eq!(states(&stand, 1), [EntryState::Free(0)]);
     let stand = stand.restart().await;
     assert_eq!(stand.gateway.recovered.unknown, 0);
@@ -80,7 +80,7 @@ async fn an_unknown_outcome_is_listed_and_released_for_good() {
 #[tokio::test]
 async fn a_late_acceptance_takes_again_what_an_operator_released() {
     let (stand, mut esme) = unanswered(Duration::from_secs(5)).await;
-    let id = stand.gateway.gateway().ledger().unknown_outcomes()[0].id;
+    let id = stand.gateway.gateway().ledger().unknown_outcomes().await.expect("listed")[0].id;
     stand.gateway.gateway().ledger().release(id).await.expect("released");
     until("the late acceptance", || stand.metric(r#"smsluice_anomalies_total{kind="late_accept"}"#) == 1).await;
     assert_eq!(verdict(&stand, &mut esme, "hefei", &good(&hefei(1))).await.0, "duplicate");
@@ -93,7 +93,7 @@ async fn a_late_acceptance_takes_again_what_an_operator_released() {
 #[tokio::test]
 async fn what_cannot_be_written_is_released_for_the_while() {
     let (stand, mut esme) = unanswered(Duration::from_secs(60)).await;
-    let id = stand.gateway.gateway().ledger().unknown_outcomes()[0].id;
+    let id = stand.gateway.gateway().ledger().unknown_outcomes().await.expect("listed")[0].id;
     stand.disk.fails(true);
     assert_eq!(stand.gateway.gateway().ledger().release(id).await, Err(ReleaseError::NotDurable));
     stand.disk.fails(false);

@@ -92,7 +92,7 @@ pub(super) struct EntryView {
     row: u64,
     /// The local day of delivery.
     day: String,
-    /// `reserved`, `used`, `unknown`, or `free`: it counts no more.
+    /// `reserved`, `used`, `unknown`, `free`: it counts no more, or `elsewhere`: another gateway has it.
     state: &'static str,
     /// What the SMSC refused it with, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +106,9 @@ pub(super) struct EntryView {
     /// Which part of a message, such as `2/3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<String>,
+    /// Which gateway sent it, where several share a ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
 }
 
 /// A released outcome.
@@ -172,13 +175,14 @@ pub(super) async fn lookup(call: Call) -> Outcome {
         None => LocalTime::of(call.gateway().now()).day,
         Some(text) => parsed("day", &text)?,
     };
-    let found = beside(&call, move |ledger| ledger.lookup(number, day).map_err(|error| error.to_string())).await?;
+    let mut found = beside(&call, move |ledger| ledger.lookup(number, day).map_err(|error| error.to_string())).await?;
+    found.extend(call.gateway().ledger().lookup_elsewhere(number, day).await.map_err(unavailable)?);
     Answer::json(&found.iter().map(EntryView::of).collect::<Vec<_>>())
 }
 
 pub(super) async fn unknown(call: Call) -> Outcome {
     let cursor = call.number("cursor");
-    let all = beside(&call, |ledger| Ok(ledger.unknown_outcomes())).await?;
+    let all = call.gateway().ledger().unknown_outcomes().await.map_err(unavailable)?;
     let page = all.iter().filter(|one| cursor.is_none_or(|last| one.id > last)).take(call.limit());
     Answer::json(&page.map(EntryView::of).collect::<Vec<_>>())
 }
@@ -187,7 +191,7 @@ pub(super) async fn release(call: Call) -> Outcome {
     let ReleaseBody { row, reason: why } = call.json()?;
     let why = reason(&why)?;
     let ledger = call.gateway().ledger();
-    let before = ledger.unknown_outcomes().into_iter().find(|one| one.id == row);
+    let before = ledger.unknown_outcomes().await.map_err(unavailable)?.into_iter().find(|one| one.id == row);
     let before = before.ok_or_else(|| Problem::not_found("a message of unknown outcome with this row"))?;
     let view = EntryView::of(&before);
     let before = json!({ "state": view.state, "account": view.account, "day": view.day, "to": view.to });
@@ -299,6 +303,10 @@ pub(super) async fn prune(call: Call) -> Outcome {
     Answer::json(&PrunedView { removed: names(&removed?), recorded })
 }
 
+fn unavailable(why: String) -> Problem {
+    Problem::new("unavailable", why)
+}
+
 fn parsed(member: &str, text: &str) -> Result<Day, Problem> {
     Day::parse(text).ok_or_else(|| Problem::invalid(member, "expected a day such as 2026-11-24"))
 }
@@ -320,6 +328,7 @@ impl EntryView {
             EntryState::Used => ("used", None),
             EntryState::Unknown => ("unknown", None),
             EntryState::Free(status) => ("free", Some(status).filter(|status| *status != 0)),
+            EntryState::Elsewhere => ("elsewhere", None),
         };
         Self {
             row: entry.id,
@@ -329,7 +338,8 @@ impl EntryView {
             account: entry.account.clone(),
             at: entry.at.to_string(),
             to: entry.recipient.map(|to| to.to_string()),
-            part: entry.part.map(|(part, of)| format!("{part}/{of}")),
+            part: entry.part.map(|(part, of)| if of == 0 { part.to_string() } else { format!("{part}/{of}") }),
+            gateway: entry.gateway.clone(),
         }
     }
 }

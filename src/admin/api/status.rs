@@ -90,8 +90,11 @@ pub(super) struct LedgerView {
     damage: Option<DamageView>,
     /// Slots of today.
     rows_today: u64,
-    /// Messages of unknown outcome.
+    /// Messages of unknown outcome; on a shared ledger those of all gateways.
     unknown: usize,
+    /// The ledger that several gateways share, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedView>,
     /// 99 of 100 commits since the start took at most this.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_p99_ms: Option<f64>,
@@ -108,6 +111,20 @@ pub(super) struct DamageView {
     code: String,
     /// What to do.
     advice: &'static str,
+}
+
+/// A ledger that several gateways share.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SharedView {
+    /// Where it is, without its password.
+    address: String,
+    /// Why it takes nothing, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+    /// How far its clock is ahead of the gateway's.
+    clock_skew_ms: i64,
+    /// Outcomes that it has not been told yet.
+    untold: usize,
 }
 
 /// The clock.
@@ -180,6 +197,12 @@ impl LedgerView {
                 (None, false, true) => "ok",
             },
             damage: damage.as_deref().map(DamageView::of),
+            shared: ledger.shared().map(|shared| SharedView {
+                address: shared.address,
+                why: shared.trouble,
+                clock_skew_ms: shared.skew_ms,
+                untold: shared.untold,
+            }),
             rows_today: ledger.book(today).map_or(0, |book| book.rows()),
             unknown: ledger.unknown(),
             commit_p99_ms: gateway.metrics().commit_quantiles().map(|(_, p99)| smscs::ms(p99)),

@@ -60,10 +60,10 @@ pub const SETTINGS: &[Key] = &[
     ),
     key(
         "ledger.backend",
-        Free("`embedded`"),
+        OneOf(&["embedded", "valkey"]),
         "-",
-        "which store keeps the slots; this version has one",
-        "账本存储方式,本版本仅此一种",
+        "where slots are kept: by the gateway itself, or on a Valkey or Redis server that several gateways share",
+        "账本存储方式:本机,或多网关共用的 Valkey/Redis 服务器",
     ),
     key(
         "ledger.path",
@@ -83,8 +83,15 @@ pub const SETTINGS: &[Key] = &[
         "ledger.valkey_url",
         Free("URL"),
         "-",
-        "address of a shared store; accepted and not used while the backend is `embedded`",
+        "the shared server: `redis://[user:password@]host:port[/database]`, `redis-sentinel://host,host/name`, `redis-cluster://host,host`; not used while the backend is `embedded`",
         "共享账本地址,embedded 下不使用",
+    ),
+    key(
+        "ledger.valkey_wait_replicas",
+        Range(0, 16),
+        "-",
+        "replicas of the shared server that must have a reservation before its message leaves (WAIT); without them submissions are refused",
+        "短信发出前须收到占用记录的从库数",
     ),
     key(
         "admin.listen",

@@ -118,7 +118,7 @@ fn slips_in_the_settings_are_reported_at_their_line() {
         "smsluice.toml": "[\"127.0.0.1:2776\"]" => "[]"; "address = []", "smsc.address", "no SMSC is named", "address =";
         "smsluice.toml": "127.0.0.1:2776" => "127.0.0.1:2775"; "address = ", "smsc.address", "where senders connect", "circle";
         "smsluice.toml": "127.0.0.1:9775" => "127.0.0.1:2775"; "# probes", "admin.listen", "where senders connect", "own port";
-        "smsluice.toml": "# backend = \"embedded\"" => "backend = \"valkey\""; "valkey", "ledger.backend", "`valkey` is not available", "\"embedded\", the only";
+        "smsluice.toml": "# backend = \"embedded\"" => "backend = \"etcd\""; "etcd", "ledger.backend", "`etcd` is no ledger", "\"embedded\" for the gateway's own";
         "smsluice.toml": "\"power\" " => "\"powr\" "; "powr", "ledger.durability", "`powr` is not a value", "did you mean `power`?";
         "smsluice.toml": "# level = \"info\"" => "level = \"x=y=z\""; "level", "log.level", "not a level", "`info`";
         "smsluice.toml": "# workers = 0" => "workers = 5000"; "workers", "runtime.workers", "5000 is out of range", "0 to 1024";

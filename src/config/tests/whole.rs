@@ -160,7 +160,7 @@ fn a_variable_that_does_not_fit_is_named() {
         ("SMSLUICE__SMSC__ADDRESS", "", "no SMSC is named", "address ="),
         ("SMSLUICE__LISTEN__BACKLOG", "many", "invalid value", "1 to 65535"),
         ("SMSLUICE__LISTEN__BACKLOG", "0", "0 is out of range", "1 to 65535"),
-        ("SMSLUICE__LEDGER__BACKEND", "valkey", "`valkey` is not available", "embedded"),
+        ("SMSLUICE__LEDGER__BACKEND", "etcd", "`etcd` is no ledger", "embedded"),
         ("SMSLUICE__LEDGER__DURABILITY", "disk", "`disk` is not a value", "`power`"),
         ("SMSLUICE__HOURS__NIGHT", "25:00-08:00", "is not a window", "22:00-08:00"),
         ("SMSLUICE__HOLIDAY__EXTRA", "soon", "`soon` is not a date", "2026-11-24"),
