@@ -225,7 +225,12 @@ impl World {
         Arc::clone(self.ledger.as_ref().expect("running"))
     }
 
-    fn now(&self) -> Moment {
+    /// Time passes.
+    pub(super) fn pass(&self, ms: i64) {
+        self.clock.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub(super) fn now(&self) -> Moment {
         Moment::from_ms(self.clock.load(Ordering::SeqCst))
     }
 

@@ -133,6 +133,13 @@ mod tests {
     }
 
     #[test]
+    fn no_digits_at_all_are_no_number() {
+        for text in ["", "x", "1"] {
+            assert!(!parted_digits(&chars(text), |_| true, 0), "{text}");
+        }
+    }
+
+    #[test]
     fn a_registered_number_may_be_parted_but_not_extended() {
         for (text, found) in [
             ("张三13800138000", true),

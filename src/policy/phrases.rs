@@ -182,6 +182,12 @@ mod tests {
         text.chars().collect()
     }
 
+    #[test]
+    fn a_word_of_no_characters_stands_nowhere() {
+        assert_eq!(spelled_at(&chars("移动"), 0, "".chars()), None);
+        assert_eq!(spelled_at(&chars("移 动"), 0, "移动".chars()), Some(3));
+    }
+
     fn numbers(text: &str) -> Vec<String> {
         Consultations::of(&chars(text), &[]).map(|found| found.number.to_string()).collect()
     }

@@ -72,6 +72,17 @@ fn unknown_outcomes_are_listed_in_order_and_released_once() {
 }
 
 #[test]
+fn what_was_under_way_at_the_end_is_unknown_since_it_was_submitted() {
+    let mut world = World::new(1, false);
+    world.step(Step::Reserve { account: 0, to: 1, tomorrow: false });
+    let submitted = world.now();
+    world.pass(90_000);
+    world.step(Step::Restart { clean: false });
+    let listed = world.ledger().unknown_outcomes();
+    assert_eq!(listed.iter().map(|one| one.at).collect::<Vec<_>>(), [submitted]);
+}
+
+#[test]
 fn a_check_counts_what_is_there_and_names_what_is_wrong() {
     let mut world = two_days();
     let mut told = 0;

@@ -197,6 +197,14 @@ fn files_that_are_gone_or_copies_are_found() {
 }
 
 #[test]
+fn every_kind_has_a_word_and_an_advice_of_its_own() {
+    let words: std::collections::BTreeSet<_> = DamageKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(words.len(), DamageKind::ALL.len());
+    assert!(words.iter().all(|word| word.starts_with("ledger_")));
+    assert!(DamageKind::ALL.iter().all(|kind| kind.advice().contains("smsluice ledger ")));
+}
+
+#[test]
 fn files_too_old_to_matter_may_be_gone() {
     let mut world = still();
     for _ in 0..5 {
