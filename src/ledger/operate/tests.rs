@@ -61,12 +61,12 @@ fn unknown_outcomes_are_listed_in_order_and_released_once() {
     let mut world = two_days();
     world.step(Step::Settle { which: 0, how: How::Unknown });
     let ledger = world.ledger();
-    let listed = ledger.unknown_outcomes();
+    let listed = ledger.own_unknown_outcomes();
     assert_eq!(listed.iter().map(|one| one.recipient).collect::<Vec<_>>(), [Some(msisdn(4)), Some(msisdn(5))]);
     assert!(listed[0].id < listed[1].id && listed.iter().all(|one| one.state == EntryState::Unknown));
     assert_eq!(ledger.unknown(), 2);
     world.step(Step::Release { which: 0 });
-    assert_eq!(ledger.unknown_outcomes(), listed[1..]);
+    assert_eq!(ledger.own_unknown_outcomes(), listed[1..]);
     assert_eq!(ledger.unknown(), 1);
     world.compare();
 }
@@ -78,7 +78,7 @@ fn what_was_under_way_at_the_end_is_unknown_since_it_was_submitted() {
     let submitted = world.now();
     world.pass(90_000);
     world.step(Step::Restart { clean: false });
-    let listed = world.ledger().unknown_outcomes();
+    let listed = world.ledger().own_unknown_outcomes();
     assert_eq!(listed.iter().map(|one| one.at).collect::<Vec<_>>(), [submitted]);
 }
 
