@@ -294,6 +294,9 @@ impl Outcome {
         if self.unreadable > 0 {
             let _ = writeln!(text, "{} lines cannot be read", self.unreadable);
         }
+        if self.messages == 0 {
+            text.push_str("the file holds no submission of a bound account: nothing was judged\n");
+        }
         text
     }
 }
@@ -361,6 +364,8 @@ mod tests {
         let text = back.text();
         assert!(text.contains("1 of 2 messages would flip: 0 pass no longer, 1 pass now"), "{text}");
         assert!(!text.contains("13855100001") && !text.contains("secret"), "{text}");
+        let nothing = asked(wide.path(), None, b"").expect("read").text();
+        assert!(nothing.ends_with("nothing was judged\n"), "{nothing}");
         assert!(asked(wide.path(), Some(wide.path()), records.as_bytes()).expect("read").flips.is_empty());
     }
 
