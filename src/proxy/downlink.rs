@@ -53,7 +53,7 @@ struct Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.session.ended(End { side: "gateway", cause: "panic" });
+        self.session.ended(End::unfinished());
         self.session.smsc_is_gone();
         self.session.settle_rest(self.gateway); // unknown outcomes first, then the sender sees the end
         self.session.make_room();

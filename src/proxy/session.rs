@@ -96,6 +96,11 @@ impl End {
     pub(super) const REMOVED: Self = Self { side: "gateway", cause: "account_removed" };
     /// An operator ends this one session.
     pub(super) const KICK: Self = Self { side: "gateway", cause: "kick" };
+
+    /// Of a task that goes before it is done: it has failed, or the process is over.
+    pub(super) fn unfinished() -> Self {
+        if std::thread::panicking() { Self { side: "gateway", cause: "panic" } } else { Self::STOP }
+    }
 }
 
 /// What a finished bind leaves for the session.
@@ -120,7 +125,7 @@ struct Closing<'a> {
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.session.ended(End { side: "gateway", cause: "panic" }); // where nobody has noted why, it was one
+        self.session.ended(End::unfinished());
         wire::shut(&self.session.smsc);
         wire::shut(&self.session.esme);
         self.session.settle_rest(self.gateway);
