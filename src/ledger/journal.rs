@@ -254,10 +254,9 @@ impl Journal {
             self.wanted.notify_one();
         }
         let done = finished.wait_for(|generation| *generation >= ticket.generation);
-        match tokio::time::timeout(Self::PATIENCE, done).await {
-            Ok(_) => self.outcome(ticket),
-            Err(_) => Err(NotDurable::Late),
-        }
+        // What it yields keeps the number locked, and whoever wants it meanwhile waits: it must be gone before the next look.
+        let in_time = tokio::time::timeout(Self::PATIENCE, done).await.is_ok();
+        if in_time { self.outcome(ticket) } else { Err(NotDurable::Late) }
     }
 
     /// Writes what is pending unless the ticket is covered already. `false` if the file could not be had in that time.
