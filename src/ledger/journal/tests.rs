@@ -22,10 +22,14 @@ fn shelf(folder: &std::path::Path) -> Shelf {
 }
 
 fn opened(folder: &tempfile::TempDir, ticker: Ticker, names: &Names) -> Arc<Journal> {
+    opened_on(shelf(folder.path()), ticker, names)
+}
+
+fn opened_on(shelf: Shelf, ticker: Ticker, names: &Names) -> Arc<Journal> {
     let day = LocalTime::of(ticker.tick().wall).day;
-    let head = HeadFile::open(folder.path(), &Found::Nothing, false).expect("a head");
+    let head = HeadFile::open(&shelf.folder, &Found::Nothing, false).expect("a head");
     let start = Start { day, names, next_id: 1, next_row: 1, head: Some(head) };
-    Journal::open(shelf(folder.path()), ticker, start, Arc::new(Unwatched)).expect("opened")
+    Journal::open(shelf, ticker, start, Arc::new(Unwatched)).expect("opened")
 }
 
 /// A folder in which forty rows were written while the volumes took turns.
@@ -46,6 +50,37 @@ fn written() -> (tempfile::TempDir, Day) {
         }
     }
     (folder, LocalTime::of(noon).day)
+}
+
+/// Many wait for the writer at once; a time limit, because what this is about would stop for ever.
+#[test]
+fn those_who_wait_and_the_writer_do_not_stop_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let power = Shelf { durability: Durability::Power, ..shelf(folder.path()) };
+    let journal =
+        opened_on(power, Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid"))), &Names::default());
+    let writer = Arc::clone(&journal);
+    let thread = std::thread::spawn(move || writer.run_writer());
+    let (done, waiting) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("built");
+        let until = Instant::now() + std::time::Duration::from_secs(4);
+        let one = |journal: Arc<Journal>| async move {
+            while Instant::now() < until {
+                let ticket = journal.append(&mut vec![0; 15], 1);
+                assert_eq!(journal.durable(ticket).await, Ok(()));
+            }
+        };
+        let all: Vec<_> = (0..64).map(|_| runtime.spawn(one(Arc::clone(&journal)))).collect();
+        for task in all {
+            runtime.block_on(task).expect("no panic");
+        }
+        journal.close();
+        done.send(()).expect("somebody waits");
+    });
+    waiting.recv_timeout(std::time::Duration::from_secs(60)).expect("all have had their commits");
+    thread.join().expect("no panic");
 }
 
 /// Number, first id and first octet of every row, and the names.
