@@ -309,6 +309,7 @@ pub const ROUTES: &[Route] = &[
         method: Post,
         access: Only("operate"),
         body: Some(Shape::of::<ledger::AcceptBody>()),
+        also: &[404],
         ..get(
             "/api/v1/ledger:accept",
             "acceptLedger",
