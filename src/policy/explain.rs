@@ -95,8 +95,8 @@ pub fn explain_replacement(
     now: Moment,
 ) -> Explanation {
     let verdict = decide_replacement(rules, account, submission, replaced, now, &mut Scratch::default());
-    let mut scratch = Scratch::default();
-    let case = Case::read(rules, account, submission, now, &mut scratch.buffers).replacing(replaced.edt);
+    let mut buffers = Buffers::default();
+    let case = Case::read(rules, account, submission, now, &mut buffers).replacing(replaced.edt);
     Explanation::of(verdict, &case)
 }
 
