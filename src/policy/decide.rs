@@ -64,6 +64,20 @@ pub fn decide(
     Ok(permit)
 }
 
+/// Judges a frame that repeats the one that passed last, to another subscriber, at one instant; `None` if it does not, or
+/// if more of it is of interest than its recipient. The frame need not be read for that.
+pub fn decide_repeated(
+    rules: &Ruleset,
+    account: &Account,
+    frame: &[u8],
+    now: Moment,
+    scratch: &Scratch,
+) -> Option<Result<Permit, Refusal>> {
+    let submission = Submission::to(scratch.passed.recipient(rules, account, frame)?);
+    let case = Case::without_text(rules, account, &submission, now);
+    Some(judged(&case, is_asked_again).map(|observed| Permit::of(&case, observed)))
+}
+
 /// Judges one text to several recipients. What is not a recipient's own is read and judged once, however
 /// many there are (P13); a fault of it refuses the whole.
 pub fn decide_each<'a>(
@@ -342,6 +356,30 @@ mod tests {
         frame
     }
 
+    #[test]
+    fn a_frame_that_repeats_the_one_before_is_not_read() {
+        let mut rules = with_switches(Switches::default());
+        let sender = rules.with(account(AccountClass::CityMoa));
+        let mut scratch = Scratch::default();
+        let first = campaign(0, 0, 0).octets();
+        let permit = decide(&rules, &sender, &Submission::read(&first).unwrap(), at(WEEKDAY), &mut scratch).unwrap();
+        let mut repeated = |text, around, to: &str| {
+            let mut frame = campaign(text, around, 0);
+            frame.destination.2 = to.to_owned();
+            decide_repeated(&rules, &sender, &frame.octets(), at(WEEKDAY), &scratch)
+        };
+        let other = repeated(0, 0, "13856000009").unwrap().unwrap();
+        assert_ne!(other.recipient(), permit.recipient());
+        assert_eq!(repeated(0, 0, "13470730001").unwrap().unwrap_err().reason, Reason::OtherCity);
+        for (text, around, to) in [(1, 0, "13856000009"), (0, 7, "13856000009"), (0, 0, "1385600000x"), (0, 0, "")] {
+            assert_eq!(repeated(text, around, to), None);
+        }
+        // What has a time of its own passes, and is read every time.
+        let timed = Frame { schedule: "261124153000032+".to_owned(), ..campaign(0, 0, 0) }.octets();
+        let _permit = decide(&rules, &sender, &Submission::read(&timed).unwrap(), at(WEEKDAY), &mut scratch).unwrap();
+        assert_eq!(decide_repeated(&rules, &sender, &timed, at(WEEKDAY), &scratch), None);
+    }
+
     proptest! {
         #[test]
         fn what_comes_again_to_another_is_judged_as_if_it_were_new(
@@ -364,8 +402,10 @@ mod tests {
                 let (octets, rules) = (campaign(text, around, to).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();
                 let judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(times[time]), scratch);
+                let repeated = decide_repeated(rules, &rules.accounts[class], &octets, at(times[time]), &scratch);
                 let (again, anew) = (judged(&mut scratch), judged(&mut Scratch::default()));
-                prop_assert_eq!(again, anew);
+                prop_assert_eq!(&again, &anew);
+                prop_assert!(repeated.is_none_or(|repeated| repeated == anew));
             }
         }
 

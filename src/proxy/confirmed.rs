@@ -87,8 +87,6 @@ fn filter(session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8], in
         if part {
             work.tally.segments(false, 1);
         }
-        if !refusal.observed.is_empty() {
-            observe(session, tick, work, refusal.observed);
-        }
+        observe(session, tick, work, refusal.observed);
     }
 }

@@ -80,7 +80,6 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
         settled.count(session);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
-    gateway.metrics.smsc_leg.received(&inbox.octets()[..consumed]);
     let Pass { mut work, released, .. } = pass;
     if released {
         let patience = if gateway.ledger.shared().is_some() { SHARED_PATIENCE } else { RELEASE_PATIENCE };
@@ -97,6 +96,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
             session.esme_is_gone(); // what the SMSC still answers is settled all the same
         }
     }
+    gateway.metrics.smsc_leg.received(&inbox.octets()[..consumed]);
     work.put_back();
     if consumed > 0 {
         inbox.consume(consumed);

@@ -81,7 +81,6 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
         judge(gateway, session, tick, &mut work, at, frame);
     }
     let (consumed, bad) = (frames.consumed(), frames.bad);
-    gateway.metrics.esme_leg.received(&inbox.octets()[..consumed]);
     let mut laps = Laps { gateway, last_ns: tick.steady_ns, wanted: work.tally.is_begun() };
     laps.lap(|stages| &stages.judge);
 
@@ -91,6 +90,8 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
     depart(gateway, session, tick, &mut work, inbox.octets());
     let sent = forward(gateway, session, tick, &mut work, inbox.octets(), pass).await;
     laps.lap(|stages| &stages.forward);
+    // What is counted of the batch as a whole is counted when it has gone.
+    gateway.metrics.esme_leg.received(&inbox.octets()[..consumed]);
     if let Some(length) = bad {
         session.out_of_step(gateway, "esme", length);
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
@@ -186,6 +187,12 @@ fn line(
 ) -> Result<(), Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     may_submit(session)?;
+    if let Some(permit) = policy::decide::decide_repeated(rules, account, frame, tick.wall, &work.scratch) {
+        let reservation = reserve(gateway, session, tick, work, &permit?)?;
+        observe(session, tick, work, reservation.observed);
+        work.forward(Passing::new(header, octets, Held::One(reservation), false), None);
+        return Ok(());
+    }
     let read = read(session, frame);
     let part = read.as_ref().is_ok_and(Submission::is_part);
     let permit = match &read {
@@ -204,9 +211,7 @@ fn line(
             work.tally.segments(false, 1);
         }
     })?;
-    if !reservation.observed.is_empty() {
-        observe(session, tick, work, reservation.observed);
-    }
+    observe(session, tick, work, reservation.observed);
     let held = read.as_ref().ok().and_then(|submission| kept(session, tick, submission, &permit, reservation));
     let held = held.unwrap_or(Held::One(reservation));
     let other = read.ok().and_then(|submission| written(session, frame, &submission, permit.cap()));
@@ -441,9 +446,7 @@ pub(super) fn refuse_all(
         answer::refusal(header, refusal.status)
     });
     work.tally.refused(refusal.reason, recipients);
-    if !refusal.observed.is_empty() {
-        observe(session, tick, work, refusal.observed);
-    }
+    observe(session, tick, work, refusal.observed);
     let (account, rules) = (&session.sender.account, &session.site.rules);
     let to = || notes::recipient_of(frame, rules.switches.dest.strict_ton);
     session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
@@ -451,6 +454,9 @@ pub(super) fn refuse_all(
 }
 
 pub(super) fn observe(session: &Turn<'_>, tick: Tick, work: &mut Workspace, observed: Reasons) {
+    if observed.is_empty() {
+        return;
+    }
     work.tally.shadow(observed);
     session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
 }

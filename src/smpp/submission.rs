@@ -109,7 +109,40 @@ pub struct Malformed {
     pub status: u32,
 }
 
+/// The recipient of a submit_sm that differs from another in nothing but its digits and its sequence_number; `around` is
+/// [`Submission::around`] of the other. `None` if it differs, or if its digits are none that need no closer look.
+pub fn repeated<'a>(frame: &'a [u8], around: (&[u8], &[u8])) -> Option<Address<'a>> {
+    let (header, body) = (Header::read(frame)?, frame.get(HEADER..)?);
+    let (before, behind) = around;
+    let [.., ton, npi] = *before else { return None };
+    let digits = body.strip_prefix(before)?.strip_suffix(behind)?.strip_suffix(&[0])?;
+    let plain = (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    (header.command_id == command::SUBMIT_SM && plain).then_some(Address { ton, npi, digits })
+}
+
 impl<'a> Submission<'a> {
+    /// A submit_sm of which nothing is known but to whom it goes.
+    pub fn to(destination: Address<'a>) -> Self {
+        Self {
+            operation: Operation::SubmitSm,
+            sequence: 0,
+            service_type: &[],
+            source: Address::default(),
+            destination,
+            esm_class: 0,
+            protocol_id: 0,
+            schedule: &[],
+            validity: &[],
+            replace_if_present: 0,
+            data_coding: 0,
+            default_msg_id: 0,
+            user_data: UserData::read(&[], false, &Tlvs::default()),
+            two_texts: false,
+            tlvs: Tlvs::default(),
+            around: None,
+        }
+    }
+
     /// Whether it is a part of several, as far as it says so and does not contradict itself.
     pub const fn is_part(&self) -> bool {
         matches!(self.user_data.parts, Parts::Part(_))
