@@ -125,8 +125,8 @@ impl<'a> Case<'a> {
         let schedule = Schedule::read(submission.schedule, now, account.zero_offset(&rules.switches));
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
-        let (recipient, place) = (Err(MsisdnError::Digits), None);
-        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text: None }.to(submission)
+        let (recipient, place) = whereabouts(rules, submission, local);
+        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text: None }
     }
 
     /// The same case for one recipient of several.
@@ -135,9 +135,7 @@ impl<'a> Case<'a> {
     where
         'a: 'b,
     {
-        let to = submission.destination;
-        let recipient = Msisdn::parse(to.ton, to.npi, to.digits, self.rules.switches.dest.strict_ton);
-        let place = recipient.ok().and_then(|number| self.rules.regions.place(number, self.local.day));
+        let (recipient, place) = whereabouts(self.rules, submission, self.local);
         Case { submission, recipient, place, ..*self }
     }
 
@@ -179,6 +177,17 @@ impl<'a> Case<'a> {
     pub fn enforces(&self, rule: Rule) -> bool {
         self.account.modes.get(rule) == Mode::Enforce
     }
+}
+
+/// To whom a submission goes, and where the tables place them.
+fn whereabouts(
+    rules: &Ruleset,
+    submission: &Submission<'_>,
+    local: LocalTime,
+) -> (Result<Msisdn, MsisdnError>, Option<Place>) {
+    let to = submission.destination;
+    let recipient = Msisdn::parse(to.ton, to.npi, to.digits, rules.switches.dest.strict_ton);
+    (recipient, recipient.ok().and_then(|number| rules.regions.place(number, local.day)))
 }
 
 impl Author<'_> {

@@ -7,11 +7,10 @@ use crate::smpp::{Address, Submission};
 use super::case::{Case, Finding, Schedule};
 use super::joined::Piece;
 use super::mode::{Mode, Rule};
-use super::passed::is_asked_again;
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
 use super::rules::schedule::{self, Cap};
-use super::rules::{STATELESS, is_of_the_recipient};
+use super::rules::{ASKED_AGAIN, Check, OF_ALL_RECIPIENTS, OF_THE_RECIPIENT, STATELESS};
 use super::ruleset::{Account, Ruleset};
 
 pub use super::case::Scratch;
@@ -52,11 +51,11 @@ pub fn decide(
     let Scratch { buffers, passed } = scratch;
     if passed.is_again(rules, account, submission) {
         let case = Case::without_text(rules, account, submission, now);
-        let observed = judged(&case, is_asked_again)?;
+        let observed = judged(&case, &ASKED_AGAIN)?;
         return Ok(Permit::of(&case, observed));
     }
     let case = Case::read(rules, account, submission, now, buffers);
-    let observed = judged(&case, |_| true)?;
+    let observed = judged(&case, &STATELESS)?;
     let permit = Permit::of(&case, observed);
     if observed.is_empty() && permit.piece.is_none() {
         passed.note(rules, account, submission);
@@ -71,11 +70,19 @@ pub fn decide_repeated(
     account: &Account,
     frame: &[u8],
     now: Moment,
-    scratch: &Scratch,
+    scratch: &mut Scratch,
 ) -> Option<Result<Permit, Refusal>> {
-    let submission = Submission::to(scratch.passed.recipient(rules, account, frame)?);
+    let passed = &mut scratch.passed;
+    let submission = Submission::to(passed.recipient(rules, account, frame)?);
     let case = Case::without_text(rules, account, &submission, now);
-    Some(judged(&case, is_asked_again).map(|observed| Permit::of(&case, observed)))
+    if passed.is_timely(now) {
+        return Some(judged(&case, &OF_THE_RECIPIENT).map(|observed| Permit::bare(&case, observed)));
+    }
+    let verdict = judged(&case, &ASKED_AGAIN);
+    if verdict.is_ok_and(Reasons::is_empty) {
+        passed.note_timely(now);
+    }
+    Some(verdict.map(|observed| Permit::bare(&case, observed)))
 }
 
 /// Judges one text to several recipients. What is not a recipient's own is read and judged once, however
@@ -89,11 +96,11 @@ pub fn decide_each<'a>(
     scratch: &mut Scratch,
 ) -> Result<Vec<Result<Permit, Refusal>>, Refusal> {
     let case = Case::read(rules, account, common, now, &mut scratch.buffers);
-    let observed = judged(&case, |rule| !is_of_the_recipient(rule))?;
+    let observed = judged(&case, &OF_ALL_RECIPIENTS)?;
     let each = |address| {
         let submission = Submission { destination: address, ..*common };
         let case = case.to(&submission);
-        let own = judged(&case, is_of_the_recipient)?;
+        let own = judged(&case, &OF_THE_RECIPIENT)?;
         Ok(Permit::of(&case, observed.union(own)))
     };
     Ok(to.into_iter().map(each).collect())
@@ -109,7 +116,7 @@ pub fn decide_replacement(
     scratch: &mut Scratch,
 ) -> Result<Permit, Refusal> {
     let case = Case::read(rules, account, submission, now, &mut scratch.buffers).replacing(replaced.edt);
-    let observed = judged(&case, |_| true)?;
+    let observed = judged(&case, &STATELESS)?;
     let permit = Permit::of(&case, observed);
     // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
     let moves = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
@@ -125,14 +132,13 @@ pub struct Replaced {
     pub day: Day,
 }
 
-/// Asks the stateless rules that are `meant`.
-fn judged(case: &Case<'_>, meant: impl Fn(Rule) -> bool) -> Result<Reasons, Refusal> {
+/// Asks some of the stateless rules.
+fn judged(case: &Case<'_>, rules: &[(Rule, Check)]) -> Result<Reasons, Refusal> {
     let mut tally = Tally::default();
-    for (rule, check) in STATELESS {
-        match case.account.modes.get(rule) {
+    for (rule, check) in rules {
+        match case.account.modes.get(*rule) {
             Mode::Off => {}
-            mode if meant(rule) => tally.add(mode, check(case)),
-            _ => {}
+            mode => tally.add(mode, check(case)),
         }
     }
     tally.verdict(case.account)
@@ -216,6 +222,12 @@ impl Permit {
         Self { recipient, place, edt, observed, piece, cap }
     }
 
+    /// Of a message that is delivered at once and is no part of another.
+    fn bare(case: &Case<'_>, observed: Reasons) -> Self {
+        let (recipient, place) = (case.recipient.ok(), case.place);
+        Self { recipient, place, edt: case.now, observed, piece: None, cap: Cap::default() }
+    }
+
     /// What of its validity is shortened before it goes on.
     pub const fn cap(&self) -> Cap {
         self.cap
@@ -265,7 +277,7 @@ mod tests {
 
     use super::*;
     use crate::domain::AccountClass;
-    use crate::policy::switches::Switches;
+    use crate::policy::switches::{Switches, ValidityMode};
     use crate::policy::testing::{Frame, WEEKDAY, account, at, with_switches};
     use crate::smpp::command::status;
 
@@ -366,7 +378,7 @@ mod tests {
         let mut repeated = |text, around, to: &str| {
             let mut frame = campaign(text, around, 0);
             frame.destination.2 = to.to_owned();
-            decide_repeated(&rules, &sender, &frame.octets(), at(WEEKDAY), &scratch)
+            decide_repeated(&rules, &sender, &frame.octets(), at(WEEKDAY), &mut scratch)
         };
         let other = repeated(0, 0, "13856000009").unwrap().unwrap();
         assert_ne!(other.recipient(), permit.recipient());
@@ -377,7 +389,11 @@ mod tests {
         // What has a time of its own passes, and is read every time.
         let timed = Frame { schedule: "261124153000032+".to_owned(), ..campaign(0, 0, 0) }.octets();
         let _permit = decide(&rules, &sender, &Submission::read(&timed).unwrap(), at(WEEKDAY), &mut scratch).unwrap();
-        assert_eq!(decide_repeated(&rules, &sender, &timed, at(WEEKDAY), &scratch), None);
+        assert_eq!(decide_repeated(&rules, &sender, &timed, at(WEEKDAY), &mut scratch), None);
+        // Nor is what is to be written anew known by its octets.
+        rules.switches.validity.mode = ValidityMode::Cap;
+        let _permit = decide(&rules, &sender, &Submission::read(&first).unwrap(), at(WEEKDAY), &mut scratch).unwrap();
+        assert_eq!(decide_repeated(&rules, &sender, &first, at(WEEKDAY), &mut scratch), None);
     }
 
     proptest! {
@@ -402,7 +418,7 @@ mod tests {
                 let (octets, rules) = (campaign(text, around, to).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();
                 let judged = |scratch| decide(rules, &rules.accounts[class], &submission, at(times[time]), scratch);
-                let repeated = decide_repeated(rules, &rules.accounts[class], &octets, at(times[time]), &scratch);
+                let repeated = decide_repeated(rules, &rules.accounts[class], &octets, at(times[time]), &mut scratch);
                 let (again, anew) = (judged(&mut scratch), judged(&mut Scratch::default()));
                 prop_assert_eq!(&again, &anew);
                 prop_assert!(repeated.is_none_or(|repeated| repeated == anew));

@@ -4,13 +4,11 @@
 //! account and ruleset are the same. So only the rules about recipient and time are asked again. Nothing is taken for
 //! granted of a message that was refused, that a rule had something to note about, or that is one of several parts.
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, Moment};
 use crate::smpp::{Address, Submission, submission};
 
-use super::mode::Rule;
-use super::rules::{is_of_the_recipient, is_of_the_time};
 use super::ruleset::{Account, Identity, Ruleset};
-use super::switches::ReplaceMode;
+use super::switches::{ReplaceMode, ValidityMode};
 
 /// What has passed, octet for octet, and under whose rules.
 #[derive(Debug, Default)]
@@ -20,11 +18,8 @@ pub(super) struct Passed {
     behind: Vec<u8>,
     /// Whether another that has the same octets need not be read at all.
     bare: bool,
-}
-
-/// Whether a rule is asked about each message, whatever was found in the one before.
-pub(super) const fn is_asked_again(rule: Rule) -> bool {
-    is_of_the_recipient(rule) || is_of_the_time(rule)
+    /// When the rules about its time last had nothing to say: all messages of a batch are judged at one instant.
+    timely: Option<Moment>,
 }
 
 impl Passed {
@@ -40,11 +35,22 @@ impl Passed {
         if same { submission::repeated(frame, (&self.before, &self.behind)) } else { None }
     }
 
+    /// Whether the rules about the time of a bare one have nothing to say at an instant.
+    pub(super) fn is_timely(&self, now: Moment) -> bool {
+        self.timely == Some(now)
+    }
+
+    /// They have nothing to say.
+    pub(super) const fn note_timely(&mut self, now: Moment) {
+        self.timely = Some(now);
+    }
+
     /// This one has passed.
     pub(super) fn note(&mut self, rules: &Ruleset, account: &Account, submission: &Submission<'_>) {
         let Some((before, behind)) = submission.around else { return };
         self.by = Some((rules.identity, account.id));
         self.bare = is_bare(rules, account, submission);
+        self.timely = None;
         for (own, octets) in [(&mut self.before, before), (&mut self.behind, behind)] {
             own.clear();
             own.extend_from_slice(octets);
@@ -56,6 +62,7 @@ impl Passed {
 /// the same octets only the recipient is of interest.
 fn is_bare(rules: &Ruleset, account: &Account, submission: &Submission<'_>) -> bool {
     let timeless = submission.schedule.is_empty() && submission.validity.is_empty() && submission.tlvs.is_empty();
-    let kept = rules.switches.replace.mode == ReplaceMode::Check;
-    timeless && !kept && !submission.is_part() && !submission.source.digits.is_empty() && account.quirks.is_empty()
+    let switches = &rules.switches;
+    let changed = switches.replace.mode == ReplaceMode::Check || switches.validity.mode == ValidityMode::Cap;
+    timeless && !changed && !submission.is_part() && !submission.source.digits.is_empty() && account.quirks.is_empty()
 }

@@ -187,7 +187,7 @@ fn line(
 ) -> Result<(), Refusal> {
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     may_submit(session)?;
-    if let Some(permit) = policy::decide::decide_repeated(rules, account, frame, tick.wall, &work.scratch) {
+    if let Some(permit) = policy::decide::decide_repeated(rules, account, frame, tick.wall, &mut work.scratch) {
         let reservation = reserve(gateway, session, tick, work, &permit?)?;
         observe(session, tick, work, reservation.observed);
         work.forward(Passing::new(header, octets, Held::One(reservation), false), None);

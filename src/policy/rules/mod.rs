@@ -39,19 +39,47 @@ pub const STATELESS: [(Rule, Check); 12] = [
     (Rule::Hours, hours::check),
 ];
 
-/// Whether a rule looks at the recipient, so that it is asked for each recipient of a submit_multi. The others are asked once.
-pub const fn is_of_the_recipient(rule: Rule) -> bool {
-    matches!(rule, Rule::Destination | Rule::Region | Rule::Customers)
-}
+/// The rules that look at the recipient, so that they are asked for each recipient of a submit_multi. The others are asked once.
+pub const OF_THE_RECIPIENT: [(Rule, Check); 3] =
+    [(Rule::Destination, destination::check), (Rule::Region, region::check), (Rule::Customers, customers::check)];
 
-/// Whether a rule looks at the time of delivery, so that a message which has passed is asked again a moment later.
-pub const fn is_of_the_time(rule: Rule) -> bool {
-    matches!(rule, Rule::Schedule | Rule::Holiday | Rule::Hours)
-}
+/// The rules about nothing that one recipient has and another has not.
+pub const OF_ALL_RECIPIENTS: [(Rule, Check); 9] = [
+    (Rule::Decode, decode::check),
+    (Rule::Source, source::check),
+    (Rule::Operation, operation::check),
+    (Rule::Schedule, schedule::check),
+    (Rule::Length, length::check),
+    (Rule::Signature, signature::check),
+    (Rule::Contact, contact::check),
+    (Rule::Holiday, holiday::check),
+    (Rule::Hours, hours::check),
+];
+
+/// The rules that a message which has passed is asked again when it comes to another subscriber: those about the recipient,
+/// and those about the time of delivery.
+pub const ASKED_AGAIN: [(Rule, Check); 6] = [
+    (Rule::Schedule, schedule::check),
+    (Rule::Destination, destination::check),
+    (Rule::Region, region::check),
+    (Rule::Customers, customers::check),
+    (Rule::Holiday, holiday::check),
+    (Rule::Hours, hours::check),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_rule_is_of_one_recipient_or_of_all() {
+        let names = |rules: &[(Rule, Check)]| rules.iter().map(|(rule, _)| *rule).collect::<Vec<_>>();
+        let mut both = [names(&OF_THE_RECIPIENT), names(&OF_ALL_RECIPIENTS)].concat();
+        both.sort();
+        assert_eq!(both, names(&STATELESS));
+        let again = names(&ASKED_AGAIN);
+        assert!(again.is_sorted() && names(&OF_THE_RECIPIENT).iter().all(|rule| again.contains(rule)));
+    }
 
     #[test]
     fn the_rules_are_judged_in_the_order_of_the_catalogue() {
