@@ -256,7 +256,16 @@ impl From<LoadError> for Problem {
             LoadError::Connect { cause: EsmeError::Refused(_) | EsmeError::OutOfStep(_), .. } => 1,
             LoadError::Connect { .. } => 3,
         };
-        Self(code, error.to_string())
+        let hint = match &error {
+            LoadError::Connect { cause: EsmeError::Refused(_), number: 2.., .. } => {
+                "; the ones before it were bound: has the account fewer `sessions`? Try a lower --connections"
+            }
+            LoadError::Connect { cause: EsmeError::Refused(_), .. } => {
+                "; see --account and --password, and the account's `networks`"
+            }
+            _ => "",
+        };
+        Self(code, format!("{error}{hint}"))
     }
 }
 
@@ -320,6 +329,16 @@ mod tests {
         let line = format!("load --account a --segments {} --city hefei --operator cmcc", file.display());
         let read = args(&line).read_segments(&file);
         assert_eq!(read, Ok((vec![1_385_510], vec![1_385_520])));
+    }
+
+    #[test]
+    fn a_refused_bind_says_where_to_look() {
+        let refused = |number| {
+            let target = "127.0.0.1:2775".parse().expect("an address");
+            Problem::from(LoadError::Connect { target, number, of: 8, cause: EsmeError::Refused(0x0D) }).1
+        };
+        assert!(refused(1).contains("connection 1 of 8") && refused(1).contains("--password"));
+        assert!(refused(5).contains("connection 5 of 8") && refused(5).contains("`sessions`"));
     }
 
     #[tokio::test]

@@ -32,5 +32,5 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use layer::Origin;
 pub use load::{Configuration, Source, load, load_settings, load_with_env};
 pub use problem::{Excerpt, Problem, Problems, Severity};
-pub use reload::{Attempt, InForce, Reloaded, Reloader};
+pub use reload::{AnotherVersion, Attempt, InForce, Reloaded, Reloader};
 pub use settings::Settings;

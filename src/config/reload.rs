@@ -84,6 +84,13 @@ pub struct Reloaded {
     pub warnings: Vec<Problem>,
 }
 
+/// What was to be replaced is in force no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnotherVersion {
+    /// The policy version that is.
+    pub in_force: u64,
+}
+
 impl Reloader {
     /// For a gateway that was built from a configuration.
     pub fn new(gateway: Arc<Gateway>, source: Source, in_force: InForce) -> Arc<Self> {
@@ -124,6 +131,25 @@ impl Reloader {
     /// `reason` are for the record.
     pub async fn reload(self: &Arc<Self>, by: &str, reason: &str) -> Result<Reloaded, Problems> {
         let _alone = self.one_at_a_time.lock().await;
+        self.reload_alone(by, reason).await
+    }
+
+    /// The same in place of one version and of no other: of two who have seen the same one, the second changes nothing.
+    pub async fn reload_from(
+        self: &Arc<Self>,
+        version: u64,
+        by: &str,
+        reason: &str,
+    ) -> Result<Result<Reloaded, Problems>, AnotherVersion> {
+        let _alone = self.one_at_a_time.lock().await;
+        let in_force = self.gateway.site().rules.version;
+        if in_force != version {
+            return Err(AnotherVersion { in_force });
+        }
+        Ok(self.reload_alone(by, reason).await)
+    }
+
+    async fn reload_alone(self: &Arc<Self>, by: &str, reason: &str) -> Result<Reloaded, Problems> {
         let own = Arc::clone(self);
         let done = beside(move || own.swap()).await;
         let (version, sha256) = match &done {

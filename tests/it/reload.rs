@@ -307,3 +307,22 @@ async fn a_large_site_is_swapped_whole_beside_the_traffic() {
     assert_eq!(stand.metric("smsluice_policy_version"), 5);
     stand.assert_conserved();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_who_replace_one_version_one_does() {
+    let stand = Stand::with_policy("").await;
+    let reloader = stand.gateway.reloader();
+    let version = stand.gateway.gateway().site().rules.version;
+    let asked = (0..8).map(|_| {
+        let reloader = reloader.clone();
+        tokio::spawn(async move { reloader.reload_from(version, "test", "a race").await })
+    });
+    let mut done = Vec::new();
+    for one in asked.collect::<Vec<_>>() {
+        done.push(one.await.expect("no panic"));
+    }
+    assert_eq!(done.iter().filter(|one| one.is_ok()).count(), 1, "{done:?}");
+    let in_force = stand.gateway.gateway().site().rules.version;
+    assert_eq!(in_force, version + 1);
+    assert!(done.iter().filter_map(|one| one.as_ref().err()).all(|one| one.in_force == in_force));
+}

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::admin::call::{Answer, Call, Outcome};
 use crate::admin::problem::Problem;
 use crate::config::diff::{Change, Effect};
-use crate::config::{self, Origin, Problems, Setting, live};
+use crate::config::{self, AnotherVersion, Origin, Problems, Setting, live};
 
 use super::audit::reason;
 
@@ -140,12 +140,27 @@ pub(super) async fn reload(call: Call) -> Outcome {
         None => None,
         Some(text) => Some(text.parse::<u64>().map_err(|_| Problem::invalid("If-Match", "expected a version"))?),
     };
-    if let Some(expected) = expect_version.or(matched).filter(|expected| *expected != before) {
-        return Err(Problem::new("version_mismatch", format!("version {before} is in force, not {expected}")));
+    let expected = expect_version.or(matched);
+    let mismatch = |in_force: u64, expected: u64| {
+        Problem::new("version_mismatch", format!("version {in_force} is in force, not {expected}"))
+    };
+    if let Some(expected) = expected.filter(|expected| *expected != before) {
+        return Err(mismatch(before, expected)); // nothing was tried, so nothing is recorded
     }
     let act = call.act("policy.reload", "configuration", &why, json!({ "version": before }));
     call.asked(&act).await?;
-    match call.surface.reloader.reload(&call.caller.who, &why).await {
+    let (reloader, who) = (&call.surface.reloader, &call.caller.who);
+    let done = match expected {
+        None => reloader.reload(who, &why).await,
+        Some(expected) => match reloader.reload_from(expected, who, &why).await {
+            Ok(done) => done,
+            Err(AnotherVersion { in_force }) => {
+                call.failed(act, json!({ "version": in_force, "expected": expected })).await;
+                return Err(mismatch(in_force, expected)); // another reload came first
+            }
+        },
+    };
+    match done {
         Ok(done) => {
             let after = json!({ "version": done.version, "changed": done.changed.len(), "loosened": done.loosened });
             let recorded = call.did(act, after).await;

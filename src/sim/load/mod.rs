@@ -70,10 +70,14 @@ pub enum LoadError {
         numbers: u64,
     },
     /// A connection could not be bound.
-    #[error("`{target}`: {cause}")]
+    #[error("`{target}`, connection {number} of {of}: {cause}")]
     Connect {
         /// Whom it went to.
         target: SocketAddr,
+        /// Which connection, counted from 1.
+        number: usize,
+        /// How many there were to be.
+        of: usize,
         /// What happened.
         cause: EsmeError,
     },
@@ -144,7 +148,8 @@ impl Load {
         let mut bound = Vec::with_capacity(settings.connections);
         for number in 0..settings.connections {
             let connection = Connection::open(&settings, &progress, number).await;
-            bound.push(connection.map_err(|cause| LoadError::Connect { target: settings.target, cause })?);
+            let (target, number, of) = (settings.target, number + 1, settings.connections);
+            bound.push(connection.map_err(|cause| LoadError::Connect { target, number, of, cause })?);
         }
         let (started, mut tasks) = (Instant::now(), JoinSet::new());
         for connection in bound {
