@@ -16,7 +16,7 @@ use smsluice::config::load_with_env;
 use smsluice::domain::{Clock, Moment, Ticker};
 use smsluice::ledger::shared::ServerUrl;
 use smsluice::ledger::{
-    Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled, SharedSettings,
+    About, Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled, SharedSettings,
 };
 use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
 use smsluice::record::Metrics;
@@ -267,6 +267,7 @@ impl<'a> Bench<'a> {
     fn claim(&self) -> Claim<'_> {
         Claim {
             owed: None,
+            about: About::default(),
             account: self.site.rules.account(ACCOUNT).expect("shipped"),
             scopes: self.scopes,
             throttle: &self.throttle,

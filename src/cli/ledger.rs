@@ -158,7 +158,7 @@ async fn unknown(client: &Client) -> Result<Value, Failure> {
 }
 
 /// A number as given, or from standard input.
-fn given(number: &str) -> Result<String, Failure> {
+pub(super) fn given(number: &str) -> Result<String, Failure> {
     if number != "-" {
         return Ok(number.to_owned());
     }

@@ -29,6 +29,7 @@ mod supervisor;
 mod table;
 pub mod token;
 pub mod top;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ enum Command {
     Drain(Box<drain::DrainArgs>),
     Undrain(Box<drain::UndrainArgs>),
     Ledger(Box<ledger::Args>),
+    Trace(Box<trace::Args>),
     Smscs(Box<lists::SmscsArgs>),
     Refusals(Box<lists::RefusalsArgs>),
     Errors(Box<lists::ErrorsArgs>),
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Drain(args) => ask(drain::drain(&args)),
         Command::Undrain(args) => ask(drain::undrain(&args)),
         Command::Ledger(args) => ask(ledger::run(&args)),
+        Command::Trace(args) => ask(trace::run(&args)),
         Command::Smscs(args) => ask(lists::smscs(&args)),
         Command::Refusals(args) => ask(lists::refusals(&args)),
         Command::Errors(args) => ask(lists::errors(&args)),

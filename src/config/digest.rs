@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,25 +15,22 @@ impl Digest {
         self.0.borrow_mut().insert(name.to_owned(), Sha256::digest(content.as_bytes()).into());
     }
 
-    /// SHA-256 over all that was read, 64 hexadecimal digits.
-    pub(super) fn finish(&self) -> String {
+    /// SHA-256 over all that was read.
+    pub(super) fn finish(&self) -> [u8; 32] {
         let mut all = Sha256::new();
         for (name, content) in self.0.borrow().iter() {
             all.update((name.len() as u64).to_be_bytes());
             all.update(name.as_bytes());
             all.update(content);
         }
-        let mut text = String::with_capacity(64);
-        for octet in all.finalize() {
-            let _ = write!(text, "{octet:02x}"); // writing to a String cannot fail
-        }
-        text
+        all.finalize().into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::hex;
 
     #[test]
     fn content_and_names_make_the_digest_and_the_order_does_not() {
@@ -43,7 +39,7 @@ mod tests {
             for (name, content) in files {
                 digest.read(name, content);
             }
-            digest.finish()
+            hex(&digest.finish())
         };
         let whole = of(&[("a", "1"), ("b", "2")]);
         assert_eq!(whole, of(&[("b", "2"), ("a", "1")]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Moment, Msisdn};
+use crate::domain::{Moment, Msisdn, hex};
 use crate::policy::Ruleset;
 use crate::policy::calendar::Calendar;
 use crate::policy::regions::Regions;
@@ -108,8 +108,10 @@ pub fn load_with_env(
     }
     let Accounts { list: accounts, by_system_id, units } = accounts;
     let identity = Identity::unique();
-    let ruleset = Ruleset { identity, version: 1, switches, accounts, by_system_id, units, regions, calendar };
-    let (warnings, origins, sha256) = (problems.0, loading.origins, loading.digest.finish());
+    let whole = loading.digest.finish();
+    let digest = std::array::from_fn(|index| whole[index]);
+    let ruleset = Ruleset { identity, version: 1, digest, switches, accounts, by_system_id, units, regions, calendar };
+    let (warnings, origins, sha256) = (problems.0, loading.origins, hex(&whole));
     let source = Source { dir: dir.to_owned(), environment: environment.clone() };
     Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows, sha256, source })
 }

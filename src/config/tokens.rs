@@ -35,6 +35,8 @@ pub enum Role {
     Policy,
     /// Looks numbers up and releases unknown outcomes.
     Ledger,
+    /// Looks up what became of a subscriber's messages, from the records.
+    Records,
     /// Reads the record of operators' acts.
     Audit,
     /// All of it.
@@ -177,13 +179,14 @@ impl std::str::FromStr for Role {
             "operate" => Self::Operate,
             "policy" => Self::Policy,
             "ledger" => Self::Ledger,
+            "records" => Self::Records,
             "audit" => Self::Audit,
             "admin" => Self::Admin,
             _ => match text.strip_prefix("unit:") {
                 Some(account) if !account.is_empty() && account.len() <= 63 => Self::Unit(account.into()),
                 _ => {
                     return Err(format!(
-                        "`{text}` is no role: view, unit:ACCOUNT, network, operate, policy, ledger, audit, admin"
+                        "`{text}` is no role: view, unit:ACCOUNT, network, operate, policy, ledger, records, audit, admin"
                     ));
                 }
             },
@@ -200,6 +203,7 @@ impl fmt::Display for Role {
             Self::Operate => f.write_str("operate"),
             Self::Policy => f.write_str("policy"),
             Self::Ledger => f.write_str("ledger"),
+            Self::Records => f.write_str("records"),
             Self::Audit => f.write_str("audit"),
             Self::Admin => f.write_str("admin"),
         }

@@ -142,6 +142,9 @@ struct Pending {
 const FAILURES_KEPT: usize = 4096;
 /// Commits after a shared one that wait for others again.
 const SHARING_MEMORY: u64 = 32;
+/// Octets that wait to be written, above which refusals and receipts are dropped: far above what comes between two
+/// commits of a disk that works.
+const PENDING_MAX: usize = 16 * 1024 * 1024;
 /// How long a thread that serves sessions waits for another's commit. Far above a commit, far below what people notice.
 const A_MOMENT: std::time::Duration = std::time::Duration::from_millis(2);
 /// How long the writer thread waits.
@@ -231,6 +234,11 @@ impl Journal {
         pending.batches += u64::from(reservations > 0);
         records.clear();
         ticket
+    }
+
+    /// Whether so much waits to be written that what nobody's slot depends on is not appended any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.lock().records.len() >= PENDING_MAX
     }
 
     /// Waits until what was appended under the ticket is durable, or until the disk has not answered for

@@ -13,12 +13,15 @@
 //! do not see each other's slots unless they share a ledger ([`shared`]): each
 //! must own its accounts *and* its subscribers.
 
+mod batch;
 pub mod book;
 mod damage;
+mod digest;
 pub mod disk;
 mod fading;
 mod group;
 mod head;
+pub mod history;
 pub mod journal;
 mod lock;
 #[cfg(test)]
@@ -51,12 +54,13 @@ use crate::domain::{Day, LocalTime, Ticker};
 use crate::policy::switches::Switches;
 use crate::policy::{Permit, Refusal, Ruleset};
 
+pub use self::batch::{About, Batch};
 pub use self::book::{Book, Side};
 pub use self::damage::{AcceptError, Damage, DamageKind};
 pub use self::journal::{CommitObserver, Durability, Journal, NotDurable};
 pub use self::lock::LockError;
 pub use self::names::Names;
-pub use self::record::Settled;
+pub use self::record::{PolicyName, Settled, TextDigest};
 pub use self::recovery::Recovered;
 pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
 pub use self::shared::{Confirmed, Denied, SharedSettings, SharedState};
@@ -120,6 +124,7 @@ pub struct Ledger {
     reach: AtomicU16,
     remembered: Mutex<Reach>,
     reserved: AtomicU64,
+    untold: AtomicU64,
     /// The first day that may still be sent for; days before it are forgotten.
     floor: AtomicU16,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -128,36 +133,6 @@ pub struct Ledger {
     /// Where slots are taken that several gateways share.
     shared: Option<Arc<Shared>>,
     _lock: FolderLock,
-}
-
-/// Records gathered by one session for its next append; reused from batch to batch.
-#[derive(Debug, Default)]
-pub struct Batch {
-    records: Vec<u8>,
-    /// What a shared ledger is to be asked.
-    asks: Vec<shared::Ask>,
-    /// What it is to be told.
-    acts: Vec<shared::Act>,
-}
-
-/// A place in a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Mark {
-    records: usize,
-    asks: usize,
-}
-
-impl Batch {
-    /// How much it holds, for [`Batch::cut_back`].
-    pub const fn mark(&self) -> Mark {
-        Mark { records: self.records.len(), asks: self.asks.len() }
-    }
-
-    /// Drops what was added since the mark: reservations that are given back before they were appended.
-    pub fn cut_back(&mut self, mark: Mark) {
-        self.records.truncate(mark.records);
-        self.asks.truncate(mark.asks);
-    }
 }
 
 /// Why the ledger cannot be opened.
@@ -231,6 +206,7 @@ impl Ledger {
             reach: AtomicU16::new(reach),
             remembered: Mutex::new(remembered),
             reserved: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
             floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
             threads: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -292,10 +268,10 @@ impl Ledger {
             return shared.reserve(claim, permit, batch);
         }
         if let Some(piece) = permit.piece() {
-            return self.parts.reserve(claim, permit, piece, || self.take(claim, permit), &mut batch.records);
+            return self.parts.reserve(claim, permit, piece, || self.take(claim, permit), batch);
         }
-        let reservation = self.take(claim, permit)?;
-        reservation.write(&mut batch.records);
+        let mut reservation = self.take(claim, permit)?;
+        batch.reserve(claim, permit, &mut reservation);
         Ok(reservation)
     }
 
@@ -324,38 +300,39 @@ impl Ledger {
         }
     }
 
-    /// Appends the batch's records and waits until they are durable. Gives every
-    /// durable reservation of the batch its id, in the order in which they were taken.
+    /// Appends the batch's records and waits until they are durable, if anything is taken by them. Gives every
+    /// reservation of the batch its id.
     pub async fn durable<'a>(
         &self,
         batch: &mut Batch,
         reservations: impl Iterator<Item = &'a mut Reservation>,
     ) -> Result<(), NotDurable> {
-        if batch.records.is_empty() {
+        let count = batch.reservations();
+        if count == 0 {
+            self.note(batch);
             return Ok(());
         }
         if self.journal.is_stalled() {
-            batch.records.clear(); // a disk that does not answer the one before
+            batch.drop_reservations(); // a disk that does not answer the one before
             return Err(NotDurable::Failed);
         }
-        let mut own: Vec<&mut Reservation> = Vec::with_capacity(batch.records.len() / record::RESERVED_SIZE);
-        own.extend(reservations.filter(|one| one.is_durable()));
-        let ticket = self.journal.append(&mut batch.records, own.len() as u64);
-        for (id, reservation) in (ticket.first_id..).zip(&mut own) {
-            reservation.id = id;
+        let ticket = batch.append(&self.journal);
+        let mut durable = 0;
+        for reservation in reservations {
+            reservation.id += ticket.first_id - 1; // it was its place
+            durable += u64::from(reservation.is_durable());
         }
-        let durable = self.journal.durable(ticket).await;
-        match durable {
-            Ok(()) => drop(self.reserved.fetch_add(own.len() as u64, Ordering::Relaxed)),
+        if durable == 0 {
+            return Ok(()); // what takes nothing is written down, and waits for nobody
+        }
+        let written = self.journal.durable(ticket).await;
+        match written {
+            Ok(()) => drop(self.reserved.fetch_add(durable, Ordering::Relaxed)),
             // The commit may still succeed: what it takes is given back behind it.
-            Err(NotDurable::Late) => {
-                for one in &own {
-                    record::write_settled(one.id, Settled::Rejected(0), &mut batch.records);
-                }
-            }
+            Err(NotDurable::Late) => (ticket.first_id..).take(count as usize).for_each(|id| batch.voided(id)),
             Err(NotDurable::Failed) => {}
         }
-        durable
+        written
     }
 
     /// Messages that wait inside the SMSC for their time.
@@ -372,7 +349,7 @@ impl Ledger {
 
     /// The SMSC has taken a message for a later time.
     pub fn waits(&self, scheduled: Scheduled, batch: &mut Batch) {
-        record::write_scheduled(&scheduled, &mut batch.records);
+        record::write_scheduled(&scheduled, batch.bound());
         self.waiting.enter(scheduled);
     }
 
@@ -386,7 +363,7 @@ impl Ledger {
         let Some(entry) = entry else { return };
         entry.set_cancel(Cancel::Done);
         let cancelled = Cancelled { account, by_gateway, smsc: smsc.into(), message_id: message_id.into() };
-        record::write_cancelled(&cancelled, &mut batch.records);
+        record::write_cancelled(&cancelled, batch.bound());
     }
 
     /// The book of a day, if it is open.

@@ -305,7 +305,8 @@ impl World {
         let throttle = Throttle::new(Rate { per_second: 1, burst: 1 }, ledger.ticker.clone());
         let scopes = Scopes { account: u16::from(by) + 1, unit: UNIT };
         let (rules, tick) = (&self.rules, ledger.ticker.tick());
-        let claim = Claim { account: own, scopes, throttle: &throttle, rules, tick, owed: None };
+        let claim =
+            Claim { account: own, scopes, throttle: &throttle, rules, tick, owed: None, about: About::default() };
         let mut batch = Batch::default();
         let taken = ledger.reserve(&claim, &permit, &mut batch);
         let expected = if self.damaged { Some(Reason::LedgerUnavailable) } else { self.verdict(by, to, day) };
@@ -358,7 +359,11 @@ impl World {
             |one: &Message| one.reservation.is_some() && matches!(one.state, State::Unknown | State::Released);
         let Some(index) = self.pick(which, unknown) else { return };
         let mut batch = Batch::default();
-        self.ledger().settle_late(&self.messages[index].reservation.expect("in hand"), accepted, &mut batch);
+        self.ledger().settle_late(
+            &self.messages[index].reservation.expect("in hand"),
+            accepted.then_some(b"7f"),
+            &mut batch,
+        );
         self.ledger().note(&mut batch);
         if accepted {
             self.messages[index].state = State::Accepted;

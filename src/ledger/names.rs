@@ -67,6 +67,11 @@ impl Names {
         names
     }
 
+    /// The number of a name.
+    pub(super) fn number(&self, name: &str) -> Option<u16> {
+        self.by_name.get(name).copied()
+    }
+
     /// The name of a number.
     pub fn name(&self, id: u16) -> Option<&str> {
         self.iter().find(|(own, _)| *own == id).map(|(_, name)| name)

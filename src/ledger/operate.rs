@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
 
 use super::parts::PartOf;
-use super::record::{self, Record, Settled, Taken, read_row};
+use super::record::{Record, Settled, Taken, read_row};
 use super::volume::{ReadError, VolumeId};
 use super::{Batch, Ledger, NotDurable};
 
@@ -185,13 +185,13 @@ impl Ledger {
                                 found.extend(own.then(|| entry(&taken, None)));
                                 id += 1;
                             }
+                            Record::Passed(_) => id += 1, // it has no slot
                             Record::Part(part) => {
                                 let own = part.taken.recipient == Some(recipient) && part.taken.day == day;
                                 let of = (part.piece.part.index, part.piece.part.total);
                                 found.extend(own.then(|| entry(&part.taken, Some(of))));
                                 id += 1;
                             }
-                            Record::TakenAgain(_) | Record::Scheduled(_) | Record::Cancelled(_) => {}
                             Record::GivenUp(taken) => {
                                 let of = entry(&taken, None); // moved to another day by a replacement
                                 let own = taken.recipient == Some(recipient) && taken.day == day;
@@ -201,11 +201,12 @@ impl Ledger {
                                     entry.state = EntryState::Free(0);
                                 }
                             }
-                            Record::Settled(id, settled) => {
-                                if let Some(entry) = found.iter_mut().find(|entry| entry.id == id) {
-                                    entry.state = settled.into();
+                            Record::Settled(own) => {
+                                if let Some(entry) = found.iter_mut().find(|entry| entry.id == own.id) {
+                                    entry.state = own.settled.into();
                                 }
                             }
+                            _ => {}
                         }
                     }
                     Ok(())
@@ -251,7 +252,7 @@ impl Ledger {
         let one = self.unknown.lock().release(id)?;
         self.give_back_taken(&one.taken, None);
         let mut batch = Batch::default();
-        record::write_settled(id, Settled::Rejected(0), &mut batch.records);
+        batch.settled(id, Settled::Rejected(0), &[], || self.ticker.tick().wall);
         let durable = self.note_durably(&mut batch).await;
         let entry = entry(&self.journal.names().by_number(), id, one.since, &one.taken, None);
         durable.map_err(|_: NotDurable| ReleaseError::NotDurable)?;
@@ -357,7 +358,7 @@ impl Ledger {
         Ok(removed)
     }
 
-    fn days_on_disk(&self) -> std::io::Result<Vec<Day>> {
+    pub(super) fn days_on_disk(&self) -> std::io::Result<Vec<Day>> {
         let mut days: Vec<_> = VolumeId::all(&self.journal.shelf().folder)?.into_iter().map(|id| id.day).collect();
         days.dedup();
         Ok(days)

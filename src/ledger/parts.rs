@@ -19,6 +19,7 @@ use crate::policy::case::Author;
 use crate::policy::joined::{self, Joined, Piece};
 use crate::policy::{Permit, Reason, Reasons, Refusal};
 
+use super::batch::Batch;
 use super::fading::Fading;
 use super::group::{Group, Key};
 use super::record::{PartRecord, Taken};
@@ -92,20 +93,20 @@ impl Parts {
         permit: &Permit,
         piece: &Piece,
         take: impl FnOnce() -> Result<Reservation, Refusal>,
-        records: &mut Vec<u8>,
+        batch: &mut Batch,
     ) -> Result<Reservation, Refusal> {
         let mut groups = self.accounts.entry(claim.scopes.account).or_default();
         let known = groups.known(&Key::of(piece), claim.tick.steady_ms);
         let joined = groups.judge(claim, permit, piece, known)?;
         let serial = known.serial();
         if !joined.belongs || !groups.has_room(claim, permit, piece, serial)? {
-            let own = take()?;
-            own.write(records);
+            let mut own = take()?;
+            batch.reserve(claim, permit, &mut own);
             return Ok(Reservation { observed: own.observed.union(joined.observed), ..own });
         }
         let begun = serial.and_then(|serial| Some((serial, groups.all.get(&serial)?.taken)));
-        let (serial, shared) = if let Some((serial, taken)) = begun {
-            (serial, Reservation { taken, id: 0, part: None, observed: permit.observed() })
+        let (serial, mut shared) = if let Some((serial, taken)) = begun {
+            (serial, Reservation { taken, id: 0, part: None, asked: false, observed: permit.observed() })
         } else {
             let first = take()?;
             let assembly_ms = i64::from(claim.rules.switches.length.assembly_minutes) * 60_000;
@@ -115,7 +116,9 @@ impl Parts {
         let text = if joined.keep_text { piece.text.clone() } else { Box::default() };
         if shared.is_durable() {
             let piece = Piece { text: text.clone(), ..piece.clone() };
-            PartRecord { taken: shared.taken, serial, piece }.write(records);
+            batch.reserve_part(claim, permit, &PartRecord { taken: shared.taken, serial, piece }, &mut shared);
+        } else {
+            batch.reserve(claim, permit, &mut shared);
         }
         let index = piece.part.index;
         groups.change(serial, |group| group.hold(index, text));
@@ -287,6 +290,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{AccountClass, Clock, Tick, Ticker};
+    use crate::ledger::batch::About;
     use crate::ledger::record::{Effects, Terms};
     use crate::ledger::reserve::Scopes;
     use crate::policy::joined::{Recipient, source_key};
@@ -329,7 +333,15 @@ mod tests {
             let permit = decide(&self.rules, &self.account, &submission, at(WEEKDAY), &mut Scratch::default())?;
             let (rules, account, throttle) = (&self.rules, &self.account, &self.throttle);
             let tick = Tick { wall: at(WEEKDAY), steady_ms: now_ms, steady_ns: 0 };
-            let claim = Claim { account, scopes: Scopes { account: 1, unit: 1 }, throttle, rules, tick, owed: None };
+            let claim = Claim {
+                account,
+                scopes: Scopes { account: 1, unit: 1 },
+                throttle,
+                rules,
+                tick,
+                owed: None,
+                about: About::default(),
+            };
             let mut effects = Effects::default();
             effects.insert(Effects::SLOT);
             let taken = Taken {
@@ -344,9 +356,9 @@ mod tests {
             };
             let take = || {
                 self.taken.set(self.taken.get() + 1);
-                Ok(Reservation { taken, id: 0, part: None, observed: Reasons::NONE })
+                Ok(Reservation { taken, id: 0, part: None, asked: false, observed: Reasons::NONE })
             };
-            self.parts.reserve(&claim, &permit, permit.piece().unwrap(), take, &mut Vec::new())
+            self.parts.reserve(&claim, &permit, permit.piece().unwrap(), take, &mut Batch::default())
         }
 
         fn gone(&self, part: PartOf) {

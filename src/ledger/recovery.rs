@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use crate::domain::{Day, LocalTime, Moment, Tick};
 use crate::policy::switches::{Switches, UnknownOutcome};
 
+use super::batch::Batch;
 use super::book::{Book, Gathering};
 use super::journal::Journal;
 use super::names::Names;
 use super::operate::{Unanswered, Unknown};
 use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
-use super::record::{self, Cancelled, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
+use super::record::{Cancelled, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
 use super::volume::{Logs, ReadError, Row, Shelf, VolumeId};
 use super::waiting::{Cancel, Waiting};
@@ -56,6 +57,8 @@ pub(super) struct Replay<'a> {
     outcomes: Outcomes,
     days: Vec<Gathering>,
     open: Vec<(u64, Taken)>,
+    /// Messages under way that take nothing.
+    passed: Vec<u64>,
     open_parts: HashMap<u64, (PartOf, Taken), foldhash::fast::RandomState>,
     began: Instant,
     reservations: u64,
@@ -178,9 +181,13 @@ impl FirstReading {
                     self.count(taken.day);
                     id += 1;
                 }
+                Record::Passed(_) => {
+                    self.outcomes.open(id);
+                    id += 1;
+                }
                 Record::Part(_) => id += 1, // settled in the order of the records, when they are read again
-                Record::TakenAgain(_) | Record::GivenUp(_) | Record::Scheduled(_) | Record::Cancelled(_) => {}
-                Record::Settled(id, settled) => self.outcomes.settle(id, settled),
+                Record::Settled(own) => self.outcomes.settle(own.id, own.settled),
+                _ => {}
             }
         }
         self.next_id = self.next_id.max(id);
@@ -206,6 +213,7 @@ impl<'a> Replay<'a> {
             outcomes: first.outcomes,
             days: first.taken.iter().map(|(day, slots)| Gathering::new(*day, *slots)).collect(),
             open: Vec::new(),
+            passed: Vec::new(),
             open_parts: HashMap::default(),
             began: first.began,
             reservations: 0,
@@ -234,6 +242,12 @@ impl<'a> Replay<'a> {
                     self.reserved(id, taken, row);
                     id += 1;
                 }
+                Record::Passed(_) => {
+                    if self.outcomes.of(id) == Outcome::Open {
+                        self.passed.push(id);
+                    }
+                    id += 1;
+                }
                 Record::Part(part) => {
                     self.part(id, *part, row);
                     id += 1;
@@ -244,9 +258,9 @@ impl<'a> Replay<'a> {
                     let book = self.day(taken.day).book();
                     reserve::give_back(&book, &self.spreads, &taken);
                 }
-                Record::TakenAgain(_) | Record::GivenUp(_) | Record::Scheduled(_) => {}
-                Record::Settled(id, settled) => self.settled(id, settled),
+                Record::Settled(own) => self.settled(own.id, own.settled),
                 Record::Cancelled(cancelled) => self.cancelled(&cancelled),
+                _ => {}
             }
         }
         Ok(())
@@ -359,28 +373,33 @@ impl<'a> Replay<'a> {
     /// What was under way becomes unknown, in the journal too.
     pub(super) fn finish(&mut self, journal: &Journal, switches: &Switches) -> (Vec<(Day, Arc<Book>)>, Recovered) {
         let interrupted = (self.open.len() + self.open_parts.len()) as u64;
-        let mut records = Vec::new();
+        let mut batch = Batch::default();
+        batch.at(self.tick.wall);
+        let mut settled = |id, settled| batch.settled(id, settled, &[], || Moment::from_ms(0));
         let release = switches.dedup.unknown_outcome == UnknownOutcome::Release;
+        for id in std::mem::take(&mut self.passed) {
+            settled(id, Settled::Unknown); // it is listed nowhere: there is nothing to release
+        }
         for (id, taken) in std::mem::take(&mut self.open) {
             if release {
-                record::write_settled(id, Settled::Rejected(0), &mut records);
+                settled(id, Settled::Rejected(0));
                 if taken.day >= self.today {
                     let book = self.day(taken.day).book();
                     reserve::give_back(&book, &self.spreads, &taken);
                 }
             } else {
-                record::write_settled(id, Settled::Unknown, &mut records);
+                settled(id, Settled::Unknown);
                 self.unanswered(id, taken, None);
             }
         }
-        let settled = if release { Settled::Rejected(0) } else { Settled::Unknown };
+        let outcome = if release { Settled::Rejected(0) } else { Settled::Unknown };
         for (id, (part, taken)) in std::mem::take(&mut self.open_parts) {
-            record::write_settled(id, settled, &mut records);
-            self.settled_part(id, part, taken, settled);
+            settled(id, outcome);
+            self.settled_part(id, part, taken, outcome);
         }
         while self.parts.sweep(self.tick.steady_ms) > 0 {}
-        if !records.is_empty() {
-            journal.append(&mut records, 0);
+        if !batch.is_empty() {
+            batch.append(journal);
         }
         let days: Vec<_> = self.days.drain(..).map(|mut day| (day.day(), day.book())).collect();
         let summary = Recovered {

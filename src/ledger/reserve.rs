@@ -16,6 +16,7 @@ use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Rules
 use crate::traffic::spread::SpreadPlace;
 use crate::traffic::{Spread, Throttle};
 
+use super::batch::About;
 use super::book::{self, Book, Side};
 use super::parts::PartOf;
 use super::record::{Effects, Taken, Terms};
@@ -46,6 +47,8 @@ pub struct Claim<'a> {
     /// Tokens of the rate that several messages together are asked for when all else is taken, because a token
     /// cannot be given back; `None` if each is asked by itself.
     pub owed: Option<&'a AtomicU32>,
+    /// What the records say of the message.
+    pub about: About<'a>,
 }
 
 /// The windows of clause 7.7.
@@ -64,6 +67,8 @@ pub struct Reservation {
     pub(super) id: u64,
     /// Which part of which message it is for; what was taken is that message's.
     pub(super) part: Option<PartOf>,
+    /// Whether a shared ledger is asked for it.
+    pub(super) asked: bool,
     /// Rules that would have refused, had they been enforced.
     pub observed: Reasons,
 }
@@ -81,7 +86,7 @@ impl Reservation {
             spread_at_ms: 0,
             terms: Terms::of(&claim.rules.switches),
         };
-        Self { taken, id: 0, part: None, observed }
+        Self { taken, id: 0, part: None, asked: false, observed }
     }
 
     /// Whether anything of it has to be durable before the message leaves.
@@ -94,16 +99,14 @@ impl Reservation {
         self.taken.day
     }
 
+    /// The subscriber; `None` where none is named or none has to be.
+    pub const fn recipient(&self) -> Option<Msisdn> {
+        self.taken.recipient
+    }
+
     /// Whether it is for a part of a message.
     pub const fn is_part(&self) -> bool {
         self.part.is_some()
-    }
-
-    /// Appends its record, if it has to be durable.
-    pub(super) fn write(&self, records: &mut Vec<u8>) {
-        if self.is_durable() {
-            self.taken.write(records);
-        }
     }
 }
 
@@ -130,7 +133,7 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
         None => attempt.rate(),
     };
     match outcome {
-        Ok(()) => Ok(Reservation { taken: attempt.taken, id: 0, part: None, observed: attempt.observed }),
+        Ok(()) => Ok(Reservation { taken: attempt.taken, id: 0, part: None, asked: false, observed: attempt.observed }),
         Err(reason) => Err(Refusal {
             reason,
             status: claim.account.status(reason),

@@ -17,7 +17,7 @@ use super::names::Names;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    INSERT OR IGNORE INTO meta VALUES ('format', '3');
+    INSERT OR IGNORE INTO meta VALUES ('format', '4');
     CREATE TABLE IF NOT EXISTS names (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -31,11 +31,11 @@ const SCHEMA: &str = "
         records BLOB NOT NULL
     );";
 
-const SELECT: &str = "SELECT row, first_id, at_ms, crc, records FROM batch ORDER BY row";
+const SELECT: &str = "SELECT row, first_id, at_ms, crc, records FROM batch WHERE row > ? ORDER BY row";
 const INSERT: &str = "INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)";
 
 /// The layout of the files that this version writes and reads.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 /// A commit writes whole pages, so small ones make a small commit cheap.
 const PAGE_SIZE: u32 = 2048;
 
@@ -208,6 +208,19 @@ impl Shelf {
         numbers: &[VolumeId],
         names: &mut Names,
         logs: Logs,
+        each: impl FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        self.read_behind(day, numbers, i64::MIN, names, logs, each)
+    }
+
+    /// Reads those behind a row.
+    pub(super) fn read_behind(
+        &self,
+        day: Day,
+        numbers: &[VolumeId],
+        behind: i64,
+        names: &mut Names,
+        logs: Logs,
         mut each: impl FnMut(Row) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let mut connections = Vec::new();
@@ -221,11 +234,19 @@ impl Shelf {
             connections.iter().map(|connection| connection.prepare(SELECT)).collect::<rusqlite::Result<Vec<_>>>()?;
         let mut streams = Vec::new();
         for select in &mut selects {
-            streams.push(select.query_map([], |row| read_row(day, row))?.peekable());
+            streams.push(select.query_map([behind], |row| read_row(day, row))?.peekable());
         }
         while let Some(stream) = earliest(&mut streams) {
             let Some(row) = stream.next() else { break };
             each(row??)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the names in a day's volumes.
+    pub(super) fn names(&self, day: Day, numbers: &[VolumeId], names: &mut Names) -> Result<(), ReadError> {
+        for id in numbers {
+            read_names(&self.reader(*id, Logs::Left)?, day, names)?;
         }
         Ok(())
     }
@@ -238,7 +259,7 @@ impl Shelf {
             // From both ends, each up to the first page that cannot be read.
             for select in [SELECT.to_owned(), format!("{SELECT} DESC")] {
                 let Ok(mut select) = connection.prepare(&select) else { continue };
-                let Ok(read) = select.query_map([], |row| read_row(day, row)) else { continue };
+                let Ok(read) = select.query_map([i64::MIN], |row| read_row(day, row)) else { continue };
                 for row in read.map_while(Result::ok).filter_map(Result::ok) {
                     rows.insert(row.number, row);
                 }

@@ -21,6 +21,13 @@ pub struct Scratch {
     pub(super) passed: Passed,
 }
 
+impl Scratch {
+    /// Which message [`super::decide::decide_repeated`] knows again; another number with every other one.
+    pub const fn known(&self) -> u64 {
+        self.passed.serial()
+    }
+}
+
 /// Where a text is decoded.
 #[derive(Debug, Default)]
 pub struct Buffers {

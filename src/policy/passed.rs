@@ -18,6 +18,8 @@ pub(super) struct Passed {
     behind: Vec<u8>,
     /// Whether another that has the same octets need not be read at all.
     bare: bool,
+    /// Counts what has passed; tells one from the next.
+    serial: u64,
     /// When the rules about its time last had nothing to say: all messages of a batch are judged at one instant.
     timely: Option<Moment>,
 }
@@ -40,6 +42,11 @@ impl Passed {
         self.timely == Some(now)
     }
 
+    /// Which one it is.
+    pub(super) const fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// They have nothing to say.
     pub(super) const fn note_timely(&mut self, now: Moment) {
         self.timely = Some(now);
@@ -50,6 +57,7 @@ impl Passed {
         let Some((before, behind)) = submission.around else { return };
         self.by = Some((rules.identity, account.id));
         self.bare = is_bare(rules, account, submission);
+        self.serial += 1;
         self.timely = None;
         for (own, octets) in [(&mut self.before, before), (&mut self.behind, behind)] {
             own.clear();

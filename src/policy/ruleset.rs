@@ -21,6 +21,8 @@ pub struct Ruleset {
     pub identity: Identity,
     /// Counts up with every load; reported with each verdict (P10).
     pub version: u64,
+    /// The first octets of the SHA-256 of the configuration it was loaded from; tells it from those of other processes.
+    pub digest: [u8; 8],
     /// The switches.
     pub switches: Switches,
     /// The accounts, by [`AccountId`].

@@ -49,6 +49,7 @@ pub(crate) fn with_switches(switches: Switches) -> Ruleset {
     Ruleset {
         identity: Identity::unique(),
         version: 1,
+        digest: [0; 8],
         switches,
         accounts: Vec::new(),
         by_system_id: HashMap::new(),

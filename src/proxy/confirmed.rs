@@ -6,10 +6,11 @@ use crate::policy::Refusal;
 use crate::policy::switches::MultiMode;
 use crate::smpp::multi::Multi;
 
+use super::evidence::{self, To};
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
+use super::refuse::{observe, refuse_passing};
 use super::session::Turn;
-use super::uplink::{observe, refuse_passing};
 use super::window::Held;
 
 /// Takes out of the batch what is refused. Nothing of it is taken.
@@ -74,16 +75,20 @@ fn filter(session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8], in
         multi.write_without(work.passing[index].goes_as(&work.written, inbox), &gone, &mut rest);
     }
     let part = work.passing[index].part;
+    let mut to = Vec::new();
     if let Held::Many(many) = &mut work.passing[index].held {
         for Denied { place, refusal } in denied.iter().rev() {
-            let (mut name, _) = many.taken.remove(*place);
+            let (mut name, reservation) = many.taken.remove(*place);
+            to.push(reservation.recipient());
             name.status = refusal.status;
             many.refused.push(name);
         }
     }
     work.rewrite(index, &rest);
-    for Denied { refusal, .. } in denied {
+    let Passing { header, octets, .. } = work.passing[index].clone();
+    for (Denied { refusal, .. }, to) in denied.iter().zip(to.into_iter().rev()) {
         work.tally.refused(refusal.reason, 1);
+        evidence::refused(session, tick, work, header, &inbox[octets.clone()], refusal, &To::These(vec![to]));
         if part {
             work.tally.segments(false, 1);
         }

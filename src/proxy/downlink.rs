@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::domain::Tick;
 use crate::ledger::{Reservation, Settled};
 use crate::smpp::Header;
-use crate::smpp::answer::congestion_state;
+use crate::smpp::answer::{congestion_state, message_id};
 use crate::smpp::command;
 use crate::smpp::multi::MultiResp;
-use crate::smpp::replace;
+use crate::smpp::{receipt, replace};
 use crate::traffic::overload;
 
 use super::cancel;
@@ -65,6 +65,7 @@ async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbox) -> Resul
     let tick = gateway.ticker.tick();
     let mut frames = inbox.frames();
     let mut pass = Pass { gateway, session, tick, work: Workspace::take(), released: false };
+    pass.work.ledger.at(tick.wall);
     {
         let mut settled = Settling::new(session);
         let mut window = session.window.lock();
@@ -147,6 +148,9 @@ impl Pass<'_> {
             return self.cancelled(header);
         }
         if !answers && !nack {
+            if matches!(header.command_id, command::DELIVER_SM | command::DATA_SM) {
+                self.receipt(header, frame);
+            }
             return Onward::AsReceived;
         }
         let anomaly = match window.answer(header.sequence, header.command_id) {
@@ -161,7 +165,8 @@ impl Pass<'_> {
             Answered::Late(flight) => {
                 let accepted = header.status == 0 && !nack;
                 for reservation in flight.held.iter() {
-                    self.gateway.ledger.settle_late(reservation, accepted, &mut self.work.ledger);
+                    let message_id = accepted.then(|| message_id(frame));
+                    self.gateway.ledger.settle_late(reservation, message_id, &mut self.work.ledger);
                 }
                 if let (true, Held::Kept(kept)) = (accepted, &flight.held) {
                     self.remember(kept, frame);
@@ -173,6 +178,20 @@ impl Pass<'_> {
         };
         self.gateway.metrics.anomalies.with_label_values(&[anomaly]).inc();
         Onward::Absorbed
+    }
+
+    /// What the SMSC says of a delivery is written down as it passes.
+    fn receipt(&mut self, header: Header, frame: &[u8]) {
+        let state = match receipt::read(header, frame) {
+            receipt::Found::Nothing => return,
+            receipt::Found::Unreadable => "unreadable",
+            receipt::Found::Receipt(receipt) => {
+                let account = self.session.sender.scopes.account;
+                self.gateway.ledger.receipt(account, &receipt, &mut self.work.ledger);
+                receipt.state.code()
+            }
+        };
+        self.gateway.metrics.receipts.with_label_values(&[state]).inc();
     }
 
     /// The answer to a cancel_sm; one of the gateway's own is no business of the sender.
@@ -192,12 +211,12 @@ impl Pass<'_> {
         match &flight.held {
             Held::One(reservation) => {
                 let refused = (header.status != 0).then_some(header.status);
-                self.outcome(reservation, refused, settled);
+                self.outcome(reservation, refused, frame, settled);
                 Onward::AsReceived
             }
             Held::Kept(kept) => {
                 let refused = (header.status != 0).then_some(header.status);
-                self.outcome(&kept.reservation, refused, settled);
+                self.outcome(&kept.reservation, refused, frame, settled);
                 if refused.is_none() {
                     self.remember(kept, frame);
                 }
@@ -205,7 +224,7 @@ impl Pass<'_> {
             }
             Held::Replacing(replacing) => {
                 let refused = (header.status != 0).then_some(header.status);
-                self.outcome(&replacing.reservation, refused, settled);
+                self.outcome(&replacing.reservation, refused, frame, settled);
                 if refused.is_none()
                     && let Some(former) = replacing.taken()
                 {
@@ -244,7 +263,7 @@ impl Pass<'_> {
             let entry = named.iter().position(|one| one.names(name)).map(|index| named.swap_remove(index));
             let refused = all.or(entry.map(|one| one.status));
             accepted += usize::from(refused.is_none());
-            self.outcome(reservation, refused, settled);
+            self.outcome(reservation, refused, frame, settled);
         }
         if let (1.., Some(later), Some(id)) = (accepted, &many.later, replace::message_id(frame)) {
             self.gateway.ledger.waits(later.named(self.session, id, accepted), &mut self.work.ledger);
@@ -269,9 +288,12 @@ impl Pass<'_> {
     }
 
     /// Accepted, or refused with a status.
-    fn outcome(&mut self, reservation: &Reservation, refused: Option<u32>, settled: &mut Settling) {
-        let outcome = refused.map_or(Settled::Accepted, Settled::Rejected);
-        self.gateway.ledger.settle(reservation, outcome, &mut self.work.ledger);
+    fn outcome(&mut self, reservation: &Reservation, refused: Option<u32>, frame: &[u8], settled: &mut Settling) {
+        let (ledger, batch) = (&self.gateway.ledger, &mut self.work.ledger);
+        match refused {
+            None => ledger.accepted(reservation, message_id(frame), batch),
+            Some(status) => ledger.settle(reservation, Settled::Rejected(status), batch),
+        }
         self.released |= refused.is_some() && reservation.is_durable();
         settled.accepted += u64::from(refused.is_none());
         settled.rejected += u64::from(refused.is_some());

@@ -2,14 +2,15 @@
 //! only where something is slowed down does a message cost anything.
 
 use crate::domain::Tick;
-use crate::ledger::Reservation;
+use crate::ledger::{About, Reservation};
 use crate::policy::{Permit, Reason, Refusal};
 use crate::traffic::Taken;
 
 use super::gateway::Gateway;
 use super::outgoing::Workspace;
+use super::refuse::here;
 use super::session::Turn;
-use super::uplink::{claim, here};
+use super::uplink::claim;
 
 /// What may flow during one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -79,10 +80,11 @@ pub(super) fn reserve(
     session: &Turn<'_>,
     tick: Tick,
     work: &mut Workspace,
+    about: About<'_>,
     permit: &Permit,
 ) -> Result<Reservation, Refusal> {
     let admitted = admit(session, tick, work, permit, 1)?;
-    let reserved = gateway.ledger.reserve(&claim(session, tick), permit, &mut work.ledger);
+    let reserved = gateway.ledger.reserve(&claim(session, tick, about), permit, &mut work.ledger);
     if reserved.is_err() {
         admitted.give_back(session);
     }

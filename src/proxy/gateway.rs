@@ -18,6 +18,7 @@ use crate::smpp::replace::Replace;
 use crate::traffic::{Bucket, Ease, Holds, Party, Throttle};
 
 use super::accepted::{Accepted, Remembered};
+use super::evidence::Recorded;
 use super::notes::Notes;
 use super::session::{End, Session};
 use super::upstream::Upstream;
@@ -63,6 +64,7 @@ pub struct Sender {
     /// Its counters.
     pub metrics: Arc<SenderMetrics>,
     pub(super) notes: Arc<Notes>,
+    pub(super) recorded: Arc<Recorded>,
     bound: Arc<AtomicU32>,
 }
 
@@ -156,6 +158,7 @@ impl Site {
                     easing: Arc::default(),
                     metrics: Arc::new(metrics.sender(account)),
                     notes: Arc::default(),
+                    recorded: Arc::new(Recorded::new(account.rate, ticker.clone())),
                     bound: Arc::default(),
                 },
             })
@@ -189,7 +192,7 @@ impl Site {
 impl Sender {
     /// The same account as another configuration has it.
     fn under(&self, account: &Arc<Account>, scopes: Scopes, places: Arc<Places>) -> Self {
-        let Self { throttle, easing, metrics, notes, bound, .. } = self;
+        let Self { throttle, easing, metrics, notes, recorded, bound, .. } = self;
         Self {
             account: Arc::clone(account),
             scopes,
@@ -198,6 +201,7 @@ impl Sender {
             easing: Arc::clone(easing),
             metrics: Arc::clone(metrics),
             notes: Arc::clone(notes),
+            recorded: Arc::clone(recorded),
             bound: Arc::clone(bound),
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 
 use crate::domain::Tick;
-use crate::ledger::{Claim, Reservation};
+use crate::ledger::{About, Claim, Reservation};
 use crate::policy::rules::schedule::Cap;
 use crate::policy::switches::MultiMode;
 use crate::policy::{self, Mode, Permit, Reason, Refusal, Rule};
@@ -15,14 +15,16 @@ use crate::smpp::Header;
 use crate::smpp::command::status;
 use crate::smpp::multi::{Multi, Unsuccess};
 
+use super::evidence::{self, To};
 use super::flow::{Admitted, admit, reserve};
 use super::gateway::Gateway;
 use super::notes;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note, written};
+use super::refuse::{denied, here, observe, refuse_all};
 use super::scheduled::Later;
 use super::session::Turn;
-use super::uplink::{claim, denied, here, may_submit, observe, refuse_all};
+use super::uplink::{claim, may_submit};
 use super::window::{Held, Many};
 
 /// What becomes of one submit_multi.
@@ -43,7 +45,8 @@ pub(super) fn judge(
     }
     let judged = may_submit(session).and_then(|()| match &multi {
         Err(fault) => policy::decide::malformed(&session.sender.account, *fault, tick.wall).and_then(|permit| {
-            let reservation = reserve(gateway, session, tick, work, &permit)?;
+            let about = About { command: header.command_id as u8, ..About::default() };
+            let reservation = reserve(gateway, session, tick, work, about, &permit)?;
             observe(session, tick, work, reservation.observed);
             work.forward(Passing::new(header, octets.clone(), Held::One(reservation), false), None);
             Ok(())
@@ -54,7 +57,7 @@ pub(super) fn judge(
         if multi.as_ref().is_ok_and(|multi| multi.common.is_part()) {
             work.tally.segments(false, recipients);
         }
-        refuse_all(session, tick, work, header, frame, &refusal, recipients);
+        refuse_all(session, tick, work, header, frame, &refusal, &To::All(recipients));
     }
 }
 
@@ -93,9 +96,10 @@ impl Judging<'_> {
         let later = due.and_then(|due| Later::of(self.session, self.tick, &self.multi.common, due));
         let mut many = Many { taken: Vec::new(), refused: Vec::new(), later };
         let (mut gone, mut refusals, owed) = (Vec::new(), Vec::new(), AtomicU32::new(0));
+        let about = evidence::about(self.session, work, &self.multi.common);
         for (index, permit) in permits.into_iter().enumerate() {
             let name = |status| Unsuccess::new(self.multi.destinations[index].address.unwrap_or_default(), status);
-            match permit.and_then(|permit| self.reserve(&permit, work, &owed)) {
+            match permit.and_then(|permit| self.reserve(&permit, work, about, &owed)) {
                 Ok(reservation) => many.taken.push((name(0), reservation)),
                 Err(refusal) => {
                     many.refused.push(name(refusal.status));
@@ -116,8 +120,10 @@ impl Judging<'_> {
             observe(self.session, self.tick, work, reservation.observed);
         }
         let part = self.multi.common.is_part();
-        for refusal in &refusals {
+        for (index, refusal) in gone.iter().zip(&refusals) {
             work.tally.refused(refusal.reason, 1);
+            let to = self.multi.destinations[*index].address.unwrap_or_default();
+            evidence::refused_one(self.session, self.tick, work, about, due.unwrap_or(self.tick.wall), to, refusal);
             if part {
                 work.tally.segments(false, 1);
             }
@@ -152,8 +158,14 @@ impl Judging<'_> {
         policy::decide::decide_each(rules, account, &self.multi.common, to, self.tick.wall, &mut work.scratch)
     }
 
-    fn reserve(&self, permit: &Permit, work: &mut Workspace, owed: &AtomicU32) -> Result<Reservation, Refusal> {
-        let claim = Claim { owed: self.takes_all().then_some(owed), ..claim(self.session, self.tick) };
+    fn reserve(
+        &self,
+        permit: &Permit,
+        work: &mut Workspace,
+        about: About<'_>,
+        owed: &AtomicU32,
+    ) -> Result<Reservation, Refusal> {
+        let claim = Claim { owed: self.takes_all().then_some(owed), ..claim(self.session, self.tick, about) };
         self.gateway.ledger.reserve(&claim, permit, &mut work.ledger)
     }
 }

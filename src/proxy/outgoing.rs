@@ -7,6 +7,7 @@ use crate::policy::Scratch;
 use crate::record::Tally;
 use crate::smpp::Header;
 
+use super::evidence::Known;
 use super::flow::Flow;
 use super::window::Held;
 
@@ -49,6 +50,8 @@ pub(super) struct Workspace {
     pub(super) ledger: crate::ledger::Batch,
     /// The policy's buffers.
     pub(super) scratch: Scratch,
+    /// What the records say of the message that the policy knows again.
+    pub(super) known: Known,
     /// Counts.
     pub(super) tally: Tally,
     /// What may flow, as it was when the batch began.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::domain::{Moment, Tick};
-use crate::ledger::{Batch, Reservation};
+use crate::ledger::{About, Batch, Reservation};
 use crate::policy::rules::source;
 use crate::policy::{self, Refusal};
 use crate::record::Verb;
@@ -19,13 +19,15 @@ use crate::smpp::replace::Replace;
 use crate::smpp::submission::{Field, Malformed};
 
 use super::accepted::Claimed;
+use super::evidence::{self, To};
 use super::flow::reserve;
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{note, written};
+use super::refuse::{observe, refuse_all};
 use super::scheduled::Later;
 use super::session::{Session, Turn};
-use super::uplink::{may_submit, observe, refuse_all};
+use super::uplink::may_submit;
 use super::window::Held;
 
 /// A replacement under way.
@@ -69,7 +71,7 @@ pub(super) fn judge(
 ) {
     work.tally.received(Verb::ReplaceSm, 1);
     if let Err(refusal) = line(gateway, session, tick, work, header, octets, frame) {
-        refuse_all(session, tick, work, header, frame, &refusal, 1);
+        refuse_all(session, tick, work, header, frame, &refusal, &To::All(1));
     }
 }
 
@@ -104,7 +106,8 @@ fn line(
         Ok(read) => read,
         Err(fault) => {
             let permit = policy::decide::malformed(account, fault, tick.wall)?;
-            let reservation = reserve(gateway, session, tick, work, &permit)?;
+            let about = About { command: header.command_id as u8, ..About::default() };
+            let reservation = reserve(gateway, session, tick, work, about, &permit)?;
             observe(session, tick, work, reservation.observed);
             work.forward(Passing::new(header, octets, Held::One(reservation), false), None);
             return Ok(());
@@ -114,7 +117,8 @@ fn line(
     let replaced = claimed.replaced();
     let permit =
         policy::decide::decide_replacement(rules, account, &submission, replaced, tick.wall, &mut work.scratch)?;
-    let reservation = reserve(gateway, session, tick, work, &permit)?;
+    let about = evidence::about(session, work, &submission);
+    let reservation = reserve(gateway, session, tick, work, about, &permit)?;
     observe(session, tick, work, reservation.observed);
     let (edt, moves) = (permit.edt(), permit.recipient().is_some());
     let named = (message_id.into(), Later::of(session, tick, &submission, edt));

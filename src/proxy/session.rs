@@ -23,7 +23,7 @@ use super::gateway::{Gateway, ProxySettings, Sender, Site};
 use super::upstream::Way;
 use super::window::Window;
 use super::wire::{self, Inbox};
-use super::{downlink, leave, notes, uplink};
+use super::{downlink, evidence, leave, notes, uplink};
 
 /// How long a sender that has gone is waited for in the SMSC's answers.
 const LINGER: Duration = Duration::from_secs(2);
@@ -258,6 +258,7 @@ impl Session {
         gateway.sessions.lock().remove(&self.id);
         self.sender.metrics.sessions(self.bind_type).dec();
         self.sender.leave();
+        evidence::tell_beside(gateway, &gateway.site(), &self.sender, gateway.ticker.tick(), true);
         self.cancels.close();
         let End { side, cause } = self.end.lock().unwrap_or(End::STOP);
         gateway.metrics.session_closes.with_label_values(&[side, cause]).inc();

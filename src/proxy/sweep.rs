@@ -9,6 +9,7 @@ use crate::smpp::answer;
 use crate::smpp::command::status;
 use crate::smpp::frame::Header;
 
+use super::evidence;
 use super::gateway::{Gateway, ProxySettings};
 use super::session::{End, Session};
 use super::window::Flight;
@@ -28,6 +29,9 @@ pub(super) async fn run(gateway: std::sync::Weak<Gateway>) {
             gateway.metrics.clock.seen(seen);
         }
         let site = gateway.site();
+        for sender in &site.senders {
+            evidence::tell_beside(&gateway, &site, sender, tick, false);
+        }
         for session in sessions {
             look(&gateway, &site.settings, &session, now_ms);
         }

@@ -11,19 +11,21 @@ use std::ops::Range;
 use prometheus::Histogram;
 
 use crate::domain::Tick;
-use crate::ledger::Claim;
+use crate::ledger::{About, Claim};
 use crate::policy::switches::ReplaceMode;
-use crate::policy::{self, Mode, Reason, Reasons, Refusal, Rule};
+use crate::policy::{self, Mode, Reason, Refusal, Rule};
 use crate::record::Verb;
 use crate::record::metrics::Stages;
 use crate::smpp::command::{self, status};
 use crate::smpp::{Header, Submission, answer, manage};
 use crate::traffic::Pass;
 
+use super::evidence::{self, Known};
 use super::flow::{Flow, reserve};
 use super::gateway::Gateway;
 use super::outgoing::{Passing, Workspace};
 use super::reading::{kept, read, written};
+use super::refuse::{denied, here, observe, refuse, refuse_passing};
 use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
 use super::wire::{self, Inbox};
@@ -75,6 +77,7 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
     let turn = session.turn(gateway, tick);
     let session = &turn;
     let mut work = Workspace::take();
+    work.ledger.at(tick.wall);
     work.flow = Flow::of(gateway, session, tick);
     let mut frames = inbox.frames();
     for (at, frame) in &mut frames {
@@ -97,6 +100,7 @@ pub(super) async fn batch(gateway: &Gateway, session: &Session, inbox: &mut Inbo
         work.answers.extend(answer::generic_nack(0, status::ESME_RINVCMDLEN));
     }
     session.sender.metrics.add(&mut work.tally);
+    gateway.ledger.note(&mut work.ledger);
     answer(gateway, session, &work).await?;
     laps.lap(|stages| &stages.answer);
     sent?;
@@ -188,11 +192,13 @@ fn line(
     let (rules, account) = (&session.site.rules, &*session.sender.account);
     may_submit(session)?;
     if let Some(permit) = policy::decide::decide_repeated(rules, account, frame, tick.wall, &mut work.scratch) {
-        let reservation = reserve(gateway, session, tick, work, &permit?)?;
+        let about = work.known; // all but the recipient is as it was
+        let reservation = reserve(gateway, session, tick, work, about.about(), &permit?)?;
         observe(session, tick, work, reservation.observed);
         work.forward(Passing::new(header, octets, Held::One(reservation), false), None);
         return Ok(());
     }
+    let known = work.scratch.known();
     let read = read(session, frame);
     let part = read.as_ref().is_ok_and(Submission::is_part);
     let permit = match &read {
@@ -203,7 +209,13 @@ fn line(
         }
     };
     let reserved = permit.and_then(|permit| {
-        let reservation = reserve(gateway, session, tick, work, &permit)?;
+        let about = read.as_ref().map(|submission| evidence::about(session, work, submission)).unwrap_or_default();
+        let mut about = About { command: header.command_id as u8, ..about };
+        if work.scratch.known() != known {
+            about.known = Some(work.scratch.known());
+            work.known = Known::of(&about);
+        }
+        let reservation = reserve(gateway, session, tick, work, about, &permit)?;
         Ok((permit, reservation))
     });
     let (permit, reservation) = reserved.inspect_err(|_| {
@@ -235,7 +247,7 @@ pub(super) fn may_submit(session: &Turn<'_>) -> Result<(), Refusal> {
 }
 
 /// On whose behalf a session reserves.
-pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
+pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick, about: About<'a>) -> Claim<'a> {
     Claim {
         account: &session.sender.account,
         scopes: session.sender.scopes,
@@ -243,13 +255,15 @@ pub(super) fn claim<'a>(session: &'a Turn<'_>, tick: Tick) -> Claim<'a> {
         rules: &session.site.rules,
         tick,
         owed: None,
+        about,
     }
 }
 
 /// Waits for the group commit that covers the batch, and for the word of a shared ledger. Without them nothing leaves.
 async fn durable(gateway: &Gateway, session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8]) {
     let reservations = work.passing.iter_mut().flat_map(|one| one.held.iter_mut());
-    let confirmed = gateway.ledger.confirm(&mut work.ledger, reservations, &claim(session, tick)).await;
+    let claim = claim(session, tick, About::default());
+    let confirmed = gateway.ledger.confirm(&mut work.ledger, reservations, &claim).await;
     let durable = confirmed.is_ok();
     if let Ok(confirmed) = confirmed {
         confirmed::apply(gateway, session, tick, work, inbox, &confirmed);
@@ -406,72 +420,6 @@ async fn answer(gateway: &Gateway, session: &Session, work: &Workspace) -> Resul
     wire::write_one(&session.esme, &work.answers).await.map_err(|_| End { side: "esme", cause: "error" })?;
     gateway.metrics.esme_leg.sent_all(&work.answers);
     Ok(())
-}
-
-fn refuse(session: &Turn<'_>, tick: Tick, work: &mut Workspace, header: Header, frame: &[u8], refusal: &Refusal) {
-    refuse_all(session, tick, work, header, frame, refusal, 1);
-}
-
-/// Refuses what was to go on, for every recipient it was to go to.
-pub(super) fn refuse_passing(
-    session: &Turn<'_>,
-    tick: Tick,
-    work: &mut Workspace,
-    one: &Passing,
-    inbox: &[u8],
-    refusal: &Refusal,
-) {
-    let (frame, recipients) = (&inbox[one.octets.clone()], one.held.len() as u32);
-    if one.part {
-        work.tally.segments(false, recipients);
-    }
-    refuse_all(session, tick, work, one.header, frame, refusal, recipients);
-}
-
-/// One answer for a request of so many recipients.
-pub(super) fn refuse_all(
-    session: &Turn<'_>,
-    tick: Tick,
-    work: &mut Workspace,
-    header: Header,
-    frame: &[u8],
-    refusal: &Refusal,
-    recipients: u32,
-) {
-    // SMPP 3.4 knows no broadcast_sm, so its answer there is that of an unknown command.
-    let unknown = header.command_id == command::BROADCAST_SM && session.version < 0x50;
-    work.answers.extend(if unknown && refusal.reason == Reason::OperationDenied {
-        answer::generic_nack(header.sequence, status::ESME_RINVCMDID)
-    } else {
-        answer::refusal(header, refusal.status)
-    });
-    work.tally.refused(refusal.reason, recipients);
-    observe(session, tick, work, refusal.observed);
-    let (account, rules) = (&session.sender.account, &session.site.rules);
-    let to = || notes::recipient_of(frame, rules.switches.dest.strict_ton);
-    session.sender.notes.refused(&account.system_id, to, refusal, rules.version, tick);
-    notes::keep(session, tick, header, frame, refusal, recipients);
-}
-
-pub(super) fn observe(session: &Turn<'_>, tick: Tick, work: &mut Workspace, observed: Reasons) {
-    if observed.is_empty() {
-        return;
-    }
-    work.tally.shadow(observed);
-    session.sender.notes.shadow(&session.sender.account.system_id, observed, session.site.rules.version, tick);
-}
-
-/// A refusal whose ground is the gateway's own state.
-pub(super) fn here(session: &Turn<'_>, reason: Reason) -> Refusal {
-    let status = session.sender.account.status(reason);
-    Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
-}
-
-/// A refusal of the operation as such.
-pub(super) fn denied(session: &Turn<'_>, status: u32) -> Refusal {
-    let reason = Reason::OperationDenied;
-    let status = session.sender.account.status_or(reason, Some(status));
-    Refusal { reason, status, also: Reasons::NONE, observed: Reasons::NONE }
 }
 
 /// Whether a query_sm or cancel_sm is about the account's own messages, as far as its source shows.

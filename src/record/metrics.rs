@@ -13,6 +13,7 @@ use prometheus::{
 use crate::ledger::{CommitObserver, DamageKind};
 use crate::policy::Account;
 use crate::smpp::command::status;
+use crate::smpp::receipt::State;
 use crate::traffic::overload::Step;
 
 use super::admin::AdminMetrics;
@@ -49,6 +50,8 @@ pub struct Metrics {
     pub protocol_errors: IntCounterVec,
     /// Answers that fit no request.
     pub anomalies: IntCounterVec,
+    /// Receipts of the SMSC by state.
+    pub receipts: IntCounterVec,
     /// From whole PDUs read to handed upstream, one observation a batch.
     pub added_latency: Histogram,
     /// Where a batch's time goes.
@@ -76,6 +79,8 @@ pub struct Metrics {
     pub ledger_shared: SharedMetrics,
     /// Octets of the ledger's files.
     pub ledger_size: IntGauge,
+    /// Messages and receipts of which no record could be kept, since the start.
+    pub ledger_untold: IntGauge,
     /// When the oldest message that waits for its answer was handed over, seconds since 1970; 0 if none waits.
     pub ledger_oldest_reserved: Gauge,
     /// Whether an immediate message may pass the hours and holidays now.
@@ -200,6 +205,7 @@ impl Metrics {
             session_closes: r.counters("session_closes_total", "Ended sessions", &["side", "cause"])?,
             protocol_errors: r.counters("protocol_errors_total", "Malformed input", &["leg", "kind"])?,
             anomalies: r.counters("anomalies_total", "Answers that fit no request", &["kind"])?,
+            receipts: r.counters("receipts_total", "Receipts passed on", &["state"])?,
             added_latency: r.histogram(
                 "added_latency_seconds",
                 "From read to handed upstream, per batch",
@@ -243,6 +249,7 @@ impl Metrics {
                 skew: r.float_gauge("ledger_shared_clock_skew_seconds", "The server's clock minus the gateway's")?,
                 untold: r.gauge("ledger_shared_untold", "Outcomes that the shared ledger has not been told yet")?,
             },
+            ledger_untold: r.gauge("ledger_records_lost", "Messages and receipts without a record, since the start")?,
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
             ledger_oldest_reserved: r.float_gauge(
                 "ledger_oldest_reserved_timestamp_seconds",
@@ -270,6 +277,9 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
         for kind in ["late_accept", "duplicate_answer", "unknown_answer", "wrong_answer_type"] {
             self.anomalies.with_label_values(&[kind]);
+        }
+        for state in State::ALL.map(State::code).into_iter().chain(["unreadable"]) {
+            self.receipts.with_label_values(&[state]);
         }
         for kind in ["io", "full", "corrupt", "lock"] {
             self.ledger_errors.with_label_values(&[kind]);

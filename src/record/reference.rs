@@ -107,6 +107,13 @@ const SERVICE: &[Family] = &[
     family("protocol_errors_total", "counter", "leg, kind", "malformed input", "协议错误"),
     family("anomalies_total", "counter", "kind", "answers of the SMSC that fit no request", "与请求不符的应答"),
     family(
+        "receipts_total",
+        "counter",
+        "state",
+        "receipts of the SMSC passed on, by the state they tell of; `unreadable`: it says that it is a receipt and names no message or no state",
+        "转发的状态报告,按状态",
+    ),
+    family(
         "added_latency_seconds",
         "histogram",
         "",
@@ -262,6 +269,13 @@ const SERVICE: &[Family] = &[
         "",
         "1 while this process owns its ledger; the sum over the gateways of one ledger is 1",
         "本进程拥有账本",
+    ),
+    family(
+        "ledger_records_lost",
+        "gauge",
+        "",
+        "refused messages and receipts of which no record could be kept since the start, because the disk did not take them in time",
+        "自启动以来未能记录的被拒短信与状态报告数",
     ),
     family("ledger_size_bytes", "gauge", "", "octets of all files in the ledger's folder", "账本目录的大小"),
     family(

@@ -34,6 +34,13 @@ pub fn congestion_state(header: Header, frame: &[u8]) -> Option<u8> {
     Tlvs::read(tlvs).ok()?.get(CONGESTION_STATE)?.first().copied()
 }
 
+/// The message_id of a positive answer, whatever octets it is of: up to its NUL, 64 at most, or nothing.
+pub fn message_id(frame: &[u8]) -> &[u8] {
+    let body = frame.get(HEADER..).unwrap_or_default();
+    let body = body.get(..MESSAGE_ID_MAX - 1).unwrap_or(body);
+    &body[..memchr::memchr(0, body).unwrap_or(body.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +49,15 @@ mod tests {
     fn resp(command_id: u32, body: &[u8]) -> Option<u8> {
         let header = Header { length: (HEADER + body.len()) as u32, command_id, status: 0, sequence: 1 };
         congestion_state(header, &[&header.octets()[..], body].concat())
+    }
+
+    #[test]
+    fn a_message_id_ends_with_its_nul_or_with_what_there_is() {
+        let answer = |body: &[u8]| message_id(&[&[0; HEADER][..], body].concat()).to_vec();
+        assert_eq!(answer(b"7f\0\x04\x27"), b"7f");
+        assert_eq!((answer(b""), answer(b"\0"), answer(b"\xFF\x01")), (vec![], vec![], b"\xFF\x01".to_vec()));
+        assert_eq!(answer(&[b'7'; 80]).len(), 64);
+        assert_eq!(message_id(&[0; 3]), b"");
     }
 
     #[test]

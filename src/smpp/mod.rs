@@ -8,6 +8,7 @@ pub mod command;
 pub mod frame;
 pub mod manage;
 pub mod multi;
+pub mod receipt;
 pub mod replace;
 pub mod rewrite;
 pub mod submission;

@@ -255,6 +255,17 @@ pub(super) fn agree(mandatory: &[u8], theirs: Option<usize>) -> Result<(), Malfo
 }
 
 impl Operation {
+    /// Its command_id.
+    pub const fn command(self) -> u32 {
+        match self {
+            Self::SubmitSm => command::SUBMIT_SM,
+            Self::SubmitMulti => command::SUBMIT_MULTI,
+            Self::DataSm => command::DATA_SM,
+            Self::ReplaceSm => command::REPLACE_SM,
+            Self::BroadcastSm => command::BROADCAST_SM,
+        }
+    }
+
     /// The operation's name in SMPP.
     pub const fn name(self) -> &'static str {
         match self {

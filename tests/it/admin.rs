@@ -18,7 +18,7 @@ use crate::schema;
 use crate::stand::{GOOD, Setup, Stand, good, hefei, subscriber};
 
 /// Every role, each with the token of its own name.
-const ROLES: [&str; 8] = ["view", "unit:hefei", "network", "operate", "policy", "ledger", "audit", "admin"];
+const ROLES: [&str; 9] = ["view", "unit:hefei", "network", "operate", "policy", "ledger", "records", "audit", "admin"];
 
 /// A stand whose API knows a token for every role; the token is `token-` and the role.
 pub(crate) async fn stand() -> Stand {

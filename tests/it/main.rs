@@ -34,6 +34,7 @@ mod power;
 mod privacy;
 mod protocol;
 mod reader;
+mod records;
 mod reload;
 mod replace;
 mod scheduled;

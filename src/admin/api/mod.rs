@@ -13,6 +13,7 @@ mod log_level;
 mod metrics;
 mod policy;
 mod probes;
+mod records;
 mod refusals;
 mod scheduled;
 mod sessions;

@@ -6,7 +6,7 @@ use crate::admin::route::Method::{Delete, Get, Post, Put};
 use crate::admin::route::{LIMIT, Parameter, Route, Shape};
 
 use super::{
-    accounts, audit, build, drain, errors, events, explain, holds, ledger, log_level, metrics, policy, probes,
+    accounts, audit, build, drain, errors, events, explain, holds, ledger, log_level, metrics, policy, probes, records,
     refusals, scheduled, sessions, smscs, status,
 };
 
@@ -258,6 +258,18 @@ pub const ROUTES: &[Route] = &[
             "Every message to a subscriber of one local day",
             Shape::list::<ledger::EntryView>(),
             run!(ledger::lookup),
+        )
+    },
+    Route {
+        method: Post,
+        access: Only("records"),
+        body: Some(Shape::of::<records::TraceBody>()),
+        ..get(
+            "/api/v1/records:trace",
+            "trace",
+            "Every message to a subscriber of some days, and what became of it",
+            Shape::of::<records::TraceView>(),
+            run!(records::trace),
         )
     },
     Route {

@@ -437,6 +437,20 @@ pub const POLICY: &[Key] = &[
         "豁免平台仍须遵守的规则",
     ),
     key(
+        "audit.text",
+        Flag,
+        "section 6",
+        "whether the journal keeps the text of every message beside its digest",
+        "日志是否在摘要之外保存短信原文",
+    ),
+    key(
+        "audit.retention_days",
+        Range(1, 3660),
+        "section 6",
+        "days that the records of messages are kept; the rule of 2004 for SMS systems asks for five months",
+        "短信记录保存的天数;2004 年的规定要求五个月",
+    ),
+    key(
         "status",
         Table("reason", "command_status, not 0 and not 0x400-0x4FF"),
         "section 5",

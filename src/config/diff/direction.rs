@@ -118,6 +118,8 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("replace.remember", MoreLoosens),
     ("multi.mode", Order(&[&["reject_all"], &["filter"]])),
     ("exempt.rules", ItemsTighten),
+    ("audit.text", Neither),
+    ("audit.retention_days", Neither),
 ];
 
 /// The direction of a switch; `None` if it has none here.

@@ -18,9 +18,21 @@ impl Journal {
         last: i64,
         each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let mut after = None;
+        self.read_behind(day, i64::MIN, last, each)
+    }
+
+    /// Reads those behind a row.
+    pub(in crate::ledger) fn read_behind(
+        &self,
+        day: Day,
+        behind: i64,
+        last: i64,
+        each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut after = (behind > i64::MIN).then_some(behind);
         while let Some(rows) = self.read_some(day, after, last)? {
-            after = rows.last().map(|row| row.number).or(after.map(|after| after + ROWS_AT_ONCE));
+            let behind = after.map_or(i64::MIN, |after| after + ROWS_AT_ONCE);
+            after = Some(rows.last().map_or(behind, |row| row.number));
             rows.into_iter().try_for_each(&mut *each)?;
         }
         // Volumes that nothing holds: those of days that are over, and what had no turn in this life.
@@ -28,7 +40,7 @@ impl Journal {
         let volumes = VolumeId::all(&self.shelf.folder)?;
         let closed: Vec<_> = volumes.into_iter().filter(|id| id.day == day && !held.contains(id)).collect();
         let logs = if self.sealed { Logs::Left } else { Logs::Folded };
-        self.shelf.read(day, &closed, &mut Names::default(), logs, |row| {
+        self.shelf.read_behind(day, &closed, behind, &mut Names::default(), logs, |row| {
             let new = row.number <= last && after.is_none_or(|after| row.number > after);
             if new { each(row) } else { Ok(()) }
         })
@@ -41,12 +53,9 @@ impl Journal {
         let tomorrow = self.tomorrow.lock();
         let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
         let held: Vec<_> = held.into_iter().flatten().filter(|volume| volume.id().day == day).collect();
-        let from = if let Some(after) = after {
-            after
-        } else {
-            let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
-            first.into_iter().flatten().min().map_or(last, |first| first - 1)
-        };
+        let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
+        let begin = first.into_iter().flatten().min().map_or(last, |first| first - 1);
+        let from = after.map_or(begin, |after| after.max(begin));
         if from >= last || held.is_empty() {
             return Ok(None);
         }

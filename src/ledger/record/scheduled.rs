@@ -42,13 +42,13 @@ pub(crate) fn write_cancelled(cancelled: &Cancelled, out: &mut Vec<u8>) {
 }
 
 /// A field of at most 255 octets: the SMPP fields are shorter, and so is every address that a system resolves.
-fn write_short(field: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_short(field: &[u8], out: &mut Vec<u8>) {
     let field = &field[..field.len().min(255)];
     out.push(field.len() as u8);
     out.extend(field);
 }
 
-fn read_short(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn read_short(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = octets.split_first()?;
     rest.split_at_checked(usize::from(*length))
 }

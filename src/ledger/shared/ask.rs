@@ -28,6 +28,8 @@ pub(in crate::ledger) struct Ask {
     pub(super) piece: Option<Box<Piece>>,
     /// Whether it has a token of the rate.
     pub(super) rated: bool,
+    /// Its place among the batch's reservations, from 1 on.
+    pub(super) place: u64,
 }
 
 /// How the rules that consume look at it: 0 not at all, 1 they observe, 2 they bind.
@@ -87,19 +89,16 @@ impl Ask {
         if wants.once == 0 && wants.spread == 0 && wants.quota == 0 && piece.is_none() {
             return None;
         }
-        Some(Self { taken, wants, observed: permit.observed(), piece, rated: false })
+        Some(Self { taken, wants, observed: permit.observed(), piece, rated: false, place: 0 })
     }
 
-    /// Appends what the journal is to know of it before the server is asked.
-    pub(super) fn write(&self, names: &[String], records: &mut Vec<u8>) {
-        match &self.piece {
-            Some(piece) if matches!(piece.to, Recipient::Subscriber(_)) && self.taken.recipient.is_some() => {
-                let serial = serial(piece, script::scope(self.taken.account, names));
-                let piece = Piece { text: Box::default(), ..(**piece).clone() };
-                PartRecord { taken: self.taken, serial, piece }.write(records);
-            }
-            _ => self.taken.write(records),
-        }
+    /// What the journal is to know of it as a part, before the server is asked.
+    pub(super) fn part_record(&self, names: &[String]) -> Option<PartRecord> {
+        let piece = self.piece.as_ref().filter(|piece| matches!(piece.to, Recipient::Subscriber(_)))?;
+        self.taken.recipient?;
+        let serial = serial(piece, script::scope(self.taken.account, names));
+        let piece = Piece { text: Box::default(), ..(**piece).clone() };
+        Some(PartRecord { taken: self.taken, serial, piece })
     }
 
     /// The call that takes it.

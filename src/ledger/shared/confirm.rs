@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ledger::journal::NotDurable;
 use crate::ledger::parts::PartOf;
-use crate::ledger::record::{self, Settled};
+use crate::ledger::record::Effects;
 use crate::ledger::reserve::{Claim, Reservation};
 use crate::ledger::{Batch, Ledger};
 use crate::policy::{Reason, Reasons, Refusal, joined};
@@ -67,24 +67,33 @@ impl Shared {
         claim: &Claim<'_>,
     ) -> Result<Confirmed, NotDurable> {
         let asks = std::mem::take(&mut batch.asks);
-        if asks.is_empty() {
+        if batch.reservations() == 0 {
             ledger.note(batch);
             return Ok(Confirmed::default());
         }
         let names = self.names.load_full();
-        for ask in &asks {
-            ask.write(&names, &mut batch.records);
+        let ticket = batch.append(&ledger.journal);
+        let first_id = ticket.first_id;
+        let id_of = |place: u64| first_id + place - 1;
+        let mut own = Vec::with_capacity(asks.len());
+        for (place, reservation) in reservations.into_iter().enumerate() {
+            reservation.id = id_of(reservation.id);
+            if reservation.asked {
+                own.push((place, reservation));
+            }
         }
-        let ticket = ledger.journal.append(&mut batch.records, asks.len() as u64);
-        let tokens: Vec<u64> =
-            (ticket.first_id..).take(asks.len()).map(|id| self.runs.token(id).unwrap_or(id)).collect();
+        if asks.is_empty() {
+            return Ok(Confirmed::default()); // what takes nothing is written down, and waits for nobody
+        }
+        let token = |ask: &Ask| self.runs.token(id_of(ask.place)).unwrap_or(id_of(ask.place));
+        let tokens: Vec<u64> = asks.iter().map(token).collect();
         let asking = Asking { shared: self, asks: &asks, tokens: &tokens, claim, names: &names };
         let (written, verdicts) = tokio::join!(ledger.journal.durable(ticket), asking.all());
         let late = written.err();
         let (None, Ok(verdicts)) = (late, verdicts) else {
-            for (ask, (id, token)) in asks.iter().zip((ticket.first_id..).zip(&tokens)) {
+            for (ask, token) in asks.iter().zip(&tokens) {
                 self.forget(ask, *token, claim, batch);
-                record::write_settled(id, Settled::Rejected(0), &mut batch.records);
+                batch.voided(id_of(ask.place));
             }
             let given_back = self.tell(batch);
             ledger.note(batch);
@@ -95,20 +104,18 @@ impl Shared {
             return Err(late.unwrap_or(NotDurable::Failed));
         };
         let mut confirmed = Confirmed::default();
-        let own = reservations.into_iter().enumerate().filter(|(_, one)| one.id != 0);
-        let mut taken = 0;
-        for (((place, reservation), (ask, verdict)), id) in own.zip(asks.iter().zip(verdicts)).zip(ticket.first_id..) {
-            reservation.id = id;
+        let mut reserved = 0;
+        for ((place, reservation), (ask, verdict)) in own.into_iter().zip(asks.iter().zip(verdicts)) {
             match verdict {
                 Verdict::Taken { observed, effects, counted, part } => {
-                    taken += 1;
+                    reserved += 1;
                     let new = others(observed, ask.observed); // the rest is counted already
                     if !new.is_empty() {
                         reservation.observed = reservation.observed.union(new);
                         confirmed.observed.push(new);
                     }
                     if let Some(effects) = effects {
-                        reservation.taken.effects = record::Effects::from_bits(effects);
+                        reservation.taken.effects = Effects::from_bits(effects);
                     }
                     let index = ask.piece.as_ref().map_or(0, |piece| piece.part.index);
                     reservation.part = part.map(|serial| PartOf::new(serial, ask.taken.account, index));
@@ -118,13 +125,13 @@ impl Shared {
                     if ask.rated {
                         claim.throttle.give_back();
                     }
-                    record::write_settled(id, Settled::Rejected(0), &mut batch.records);
+                    batch.voided(reservation.id);
                     let refusal = Refusal { observed: others(refusal.observed, ask.observed), ..refusal };
                     confirmed.denied.push(Denied { place, refusal });
                 }
             }
         }
-        ledger.count_reserved(taken);
+        ledger.count_reserved(reserved);
         ledger.note(batch);
         Ok(confirmed)
     }

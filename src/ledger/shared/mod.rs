@@ -187,14 +187,19 @@ impl Shared {
         if !part {
             rated = rate(claim, &mut observed).map_err(refuse)?;
         }
+        let mut reservation = Reservation::unasked(permit, claim, observed);
         let Some(mut ask) = ask else {
-            return Ok(Reservation::unasked(permit, claim, observed));
+            batch.reserve(claim, permit, &mut reservation);
+            return Ok(reservation);
         };
         (ask.rated, ask.observed) = (rated, observed);
-        let mut reservation = Reservation::unasked(permit, claim, observed);
-        reservation.taken = ask.taken;
+        (reservation.taken, reservation.asked) = (ask.taken, true);
+        match ask.part_record(&self.names.load()) {
+            Some(part) => batch.reserve_part(claim, permit, &part, &mut reservation),
+            None => batch.reserve(claim, permit, &mut reservation),
+        }
+        ask.place = reservation.id;
         batch.asks.push(ask);
-        reservation.id = batch.asks.len() as u64; // its place in the batch, until it has an id
         Ok(reservation)
     }
 

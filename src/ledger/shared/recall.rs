@@ -88,25 +88,28 @@ impl Shared {
             ledger.journal.read(day, ledger.journal.last_row(), &mut |row| {
                 let mut id = row.first_id;
                 for record in read_row(&row.records).map_while(Result::ok) {
+                    let own = u64::from(record.has_an_id());
                     let mut enter = |taken: Taken, part| {
                         if taken.day >= today {
                             let taken = Taken { terms, ..taken };
                             known.insert(id, Known { taken, part, at_ms: row.at.ms(), settled: None });
                         }
-                        id += 1;
                     };
                     match record {
                         Record::Reserved(taken) => enter(taken, None),
                         Record::Part(part) => enter(part.taken, Some((part.serial, part.piece.part.index))),
-                        Record::Settled(id, Settled::Accepted) if !all => drop(known.remove(&id)),
-                        Record::Settled(id, settled) => {
-                            if let Some(one) = known.get_mut(&id) {
-                                one.settled = Some(settled);
+                        Record::Settled(own) if own.settled == Settled::Accepted && !all => {
+                            known.remove(&own.id);
+                        }
+                        Record::Settled(own) => {
+                            if let Some(one) = known.get_mut(&own.id) {
+                                one.settled = Some(own.settled);
                             }
                         }
-                        // A settlement of its own says so; what waits inside the SMSC is the gateway's own to know.
-                        Record::TakenAgain(_) | Record::GivenUp(_) | Record::Scheduled(_) | Record::Cancelled(_) => {}
+                        // What is given up has a settlement that says so; the rest is the gateway's own to know.
+                        _ => {}
                     }
+                    id += own;
                 }
                 Ok(())
             })?;

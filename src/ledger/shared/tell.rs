@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::domain::Moment;
 use crate::ledger::parts::PartOf;
-use crate::ledger::record::{self, Settled, Taken};
+use crate::ledger::record::{Settled, Taken};
 use crate::ledger::reserve::Reservation;
 use crate::ledger::{Batch, Ledger};
 
@@ -22,9 +23,14 @@ impl Shared {
         ledger: &Ledger,
         reservation: &Reservation,
         settled: Settled,
+        message_id: &[u8],
         batch: &mut Batch,
     ) {
-        let Some(token) = self.token(reservation) else { return };
+        let Some(token) = self.settled_here(ledger, reservation, batch, |batch| {
+            batch.settled(reservation.id, settled, message_id, || ledger.ticker.tick().wall);
+        }) else {
+            return;
+        };
         let part = reservation.part.map(PartOf::place);
         let held = &reservation.taken;
         match settled {
@@ -39,33 +45,64 @@ impl Shared {
                 batch.acts.push(self.doubt(token, held, part, since_ms));
             }
         }
-        ledger.one_settled();
-        record::write_settled(reservation.id, settled, &mut batch.records);
     }
 
     /// A message that was not sent after all.
     pub(in crate::ledger) fn undo(&self, ledger: &Ledger, reservation: &Reservation, batch: &mut Batch) {
-        self.settle(ledger, reservation, Settled::Rejected(0), batch);
+        let void = |batch: &mut Batch| batch.voided(reservation.id);
+        if let Some(token) = self.settled_here(ledger, reservation, batch, void) {
+            ledger.shown_given_back(&reservation.taken);
+            batch.acts.push(self.give(token, &reservation.taken, reservation.part.map(PartOf::place)));
+        }
+    }
+
+    /// Leaves what became of a reservation to the journal. The token by which the server is to be told as well.
+    fn settled_here(
+        &self,
+        ledger: &Ledger,
+        reservation: &Reservation,
+        batch: &mut Batch,
+        write: impl FnOnce(&mut Batch),
+    ) -> Option<u64> {
+        if reservation.id == 0 {
+            return None;
+        }
+        write(batch);
+        let token = self.token(reservation)?;
+        ledger.one_settled();
+        Some(token)
     }
 
     /// A message of unknown outcome was taken by the SMSC.
-    pub(in crate::ledger) fn settle_late(&self, reservation: &Reservation, batch: &mut Batch) {
-        let Some(token) = self.token(reservation) else { return };
-        batch.acts.push(self.sent(token, &reservation.taken, reservation.part.map(PartOf::place)));
-        record::write_settled(reservation.id, Settled::Accepted, &mut batch.records);
+    pub(in crate::ledger) fn settle_late(
+        &self,
+        reservation: &Reservation,
+        message_id: &[u8],
+        now: impl FnOnce() -> Moment,
+        batch: &mut Batch,
+    ) {
+        batch.settled(reservation.id, Settled::Accepted, message_id, now);
+        if let Some(token) = self.token(reservation) {
+            batch.acts.push(self.sent(token, &reservation.taken, reservation.part.map(PartOf::place)));
+        }
     }
 
     /// An accepted message has moved to another day.
-    pub(in crate::ledger) fn give_up(&self, reservation: &Reservation, batch: &mut Batch) {
+    pub(in crate::ledger) fn give_up(
+        &self,
+        reservation: &Reservation,
+        now: impl FnOnce() -> Moment,
+        batch: &mut Batch,
+    ) {
         let Some(token) = self.token(reservation) else { return };
         batch.acts.push(self.give(token, &reservation.taken, None));
-        reservation.taken.write_given_up(&mut batch.records);
+        reservation.taken.write_given_up(batch.bound());
         // A start finds the reservation by its id, and what it was told last.
-        record::write_settled(reservation.id, Settled::Rejected(0), &mut batch.records);
+        batch.settled(reservation.id, Settled::Rejected(0), &[], now);
     }
 
     fn token(&self, reservation: &Reservation) -> Option<u64> {
-        if reservation.id == 0 { None } else { self.runs.token(reservation.id) }
+        if reservation.id == 0 || !reservation.asked { None } else { self.runs.token(reservation.id) }
     }
 
     pub(super) fn give(&self, token: u64, held: &Taken, part: Option<(u64, u8)>) -> Act {

@@ -2,6 +2,7 @@
 //! them. The defaults are the reference's defaults; every key is optional and
 //! an unknown key is an error.
 
+mod audit;
 mod defaults;
 mod overload;
 mod window;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 
+pub use self::audit::AuditSwitches;
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::window::Window;
 
@@ -59,6 +61,8 @@ pub struct Switches {
     pub replace: ReplaceSwitches,
     /// The exempt class, A-20.
     pub exempt: ExemptSwitches,
+    /// Records of messages, section 6.
+    pub audit: AuditSwitches,
     /// command_status per reason code, where the site's senders need another.
     pub status: BTreeMap<String, u32>,
 }

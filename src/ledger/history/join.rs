@@ -1,0 +1,177 @@
+//! Decisions, answers and receipts put together again.
+
+use std::collections::HashMap;
+
+use crate::domain::{Day, LocalTime, Moment};
+use crate::ledger::record::{ReceiptRecord, Settled, Settlement};
+use crate::ledger::volume::ReadError;
+
+use super::about::{All, Called, Told, read};
+use super::names::is_same_message;
+use super::rows::Rows;
+use super::{Attempt, Fate, Outcome, Receipt, To};
+
+/// Days after its own on which a message's receipt is still looked for: as long as an SMSC usually tries.
+pub const REACH_DAYS: u16 = 3;
+/// Messages that wait for their answers and receipts at one time; about 200 octets each. More are read in several passes.
+const OPEN_MAX: usize = 500_000;
+
+/// Which messages are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The first local day on which they were received.
+    pub from: Day,
+    /// The last one.
+    pub to: Day,
+    /// Days after that on which answers and receipts are looked for.
+    pub reach: u16,
+}
+
+/// Messages that wait for their answers and receipts.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// In the order of their ids.
+    all: Vec<(Attempt, Standing)>,
+    /// The last one to each subscriber.
+    by_number: HashMap<u64, u32, foldhash::fast::RandomState>,
+}
+
+/// Where an open message stands.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// The one before it to the same subscriber.
+    before: Option<u32>,
+    /// The ledger's number of its account.
+    account: u16,
+    /// It never left.
+    void: bool,
+}
+
+impl Span {
+    /// The messages received on these days.
+    pub const fn of(from: Day, to: Day) -> Self {
+        Self { from, to, reach: REACH_DAYS }
+    }
+
+    pub(super) fn holds(self, received: Moment) -> bool {
+        (self.from..=self.to).contains(&LocalTime::of(received).day)
+    }
+}
+
+impl Open {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// A message that went on.
+    pub(super) fn enter(&mut self, attempt: Attempt, account: u16) {
+        let index = self.all.len() as u32; // OPEN_MAX at most
+        let before = match attempt.to {
+            To::Subscriber(number) => self.by_number.insert(number.get(), index),
+            To::Address(..) | To::Unnamed => None,
+        };
+        self.all.push((attempt, Standing { before, account, void: false }));
+    }
+
+    /// What became of one.
+    pub(super) fn settle(&mut self, own: &Settlement<'_>, at: Moment) {
+        let Ok(index) = self.all.binary_search_by_key(&Some(own.id), |(attempt, _)| attempt.id) else { return };
+        let (attempt, standing) = &mut self.all[index];
+        standing.void |= own.void;
+        let before = attempt.fate().unwrap_or(Fate::Pending);
+        let fate = match own.settled {
+            // An acceptance is the last word, also of one that nobody answered at first.
+            Settled::Accepted => Fate::Accepted,
+            Settled::Unknown if before == Fate::Pending => Fate::Unknown,
+            Settled::Rejected(0) if matches!(before, Fate::Pending | Fate::Unknown) => Fate::Released,
+            Settled::Rejected(status) if before == Fate::Pending => Fate::Rejected(status),
+            Settled::Unknown | Settled::Rejected(_) => return,
+        };
+        if before != Fate::Accepted {
+            attempt.outcome = Some(Outcome { fate, at: Some(at), message_id: own.message_id.into() });
+        }
+    }
+
+    /// What the SMSC says of a delivery.
+    pub(super) fn receipt(&mut self, own: &ReceiptRecord<'_>, at: Moment) {
+        let is_it = |(attempt, standing): &(Attempt, Standing)| {
+            let named = |outcome: &Outcome| is_same_message(&outcome.message_id, own.message_id);
+            standing.account == own.account && attempt.outcome.as_ref().is_some_and(named)
+        };
+        let found = if let Some(number) = own.recipient {
+            let mut next = self.by_number.get(&number.get()).copied();
+            loop {
+                let Some(index) = next else { break None };
+                let one = &self.all[index as usize];
+                if is_it(one) {
+                    break Some(index as usize);
+                }
+                next = one.1.before;
+            }
+        } else {
+            self.all.iter().rposition(is_it) // an SMSC that names nobody; few do
+        };
+        let Some(index) = found else { return };
+        let attempt = &mut self.all[index].0;
+        if attempt.receipt.as_ref().is_none_or(|before| own.state.is_final() || !before.state.is_final()) {
+            attempt.receipt = Some(Receipt { state: own.state, error: own.error, at });
+        }
+    }
+
+    /// Whether nothing is to come for any of them.
+    fn is_done(&self) -> bool {
+        self.all.iter().all(|(attempt, standing)| {
+            let received = attempt.receipt.as_ref().is_some_and(|receipt| receipt.state.is_final());
+            standing.void || received || matches!(attempt.fate(), Some(Fate::Rejected(_)))
+        })
+    }
+
+    /// All of them, as far as is known.
+    pub(super) fn into_attempts(self) -> impl Iterator<Item = Attempt> {
+        self.all.into_iter().filter(|(_, standing)| !standing.void).map(|(attempt, _)| attempt)
+    }
+}
+
+/// Hands over every message of the span; those that were refused first, those that went on when their answers and
+/// receipts are found.
+pub(super) fn attempts(rows: &impl Rows, span: Span, each: &mut dyn FnMut(Attempt)) -> Result<(), ReadError> {
+    let names = rows.names()?;
+    let called = Called::of(&names);
+    let days: Vec<Day> = rows.days()?.into_iter().filter(|day| *day >= span.from).collect();
+    let until = span.to.number().saturating_add(span.reach.max(1)); // a batch read at midnight is written after it
+    let (mut pass, mut behind) = (Open::default(), i64::MIN);
+    loop {
+        let mut full = None;
+        for day in days.iter().copied().filter(|day| day.number() <= until) {
+            if full.is_some() && pass.is_done() {
+                break;
+            }
+            rows.read(day, behind, &mut |row| {
+                // Behind the row with which a pass is full, only what belongs to it is read.
+                let decides = full.is_none() && day.number() <= span.to.number().saturating_add(1);
+                read(day, row, &called, &All, &mut |told| match told {
+                    Told::Attempt(attempt) if decides && span.holds(attempt.about.received) => {
+                        if attempt.id.is_none() {
+                            each(attempt);
+                        } else {
+                            let account = Called::account(&names, &attempt.about.account).unwrap_or_default();
+                            pass.enter(attempt, account);
+                        }
+                    }
+                    Told::Attempt(_) => {}
+                    Told::Settled(own, at) => pass.settle(&own, at),
+                    Told::Receipt(own, at) => pass.receipt(&own, at),
+                })?;
+                if full.is_none() && pass.len() >= OPEN_MAX {
+                    full = Some(row.number);
+                }
+                Ok(())
+            })?;
+        }
+        std::mem::take(&mut pass).into_attempts().for_each(&mut *each);
+        match full {
+            Some(row) => behind = row,
+            None => return Ok(()),
+        }
+    }
+}

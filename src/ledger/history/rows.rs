@@ -1,0 +1,108 @@
+//! Where rows are read from: the journal of the gateway that writes it, or a folder that nobody writes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::Day;
+use crate::ledger::Ledger;
+use crate::ledger::disk::RealDisk;
+use crate::ledger::journal::Durability;
+use crate::ledger::names::Names;
+use crate::ledger::volume::{Logs, ReadError, Row, Shelf, VolumeId};
+
+use super::join::{self, Span};
+use super::{Attempt, trace};
+use crate::domain::Msisdn;
+
+/// The rows of a journal.
+pub(in crate::ledger) trait Rows {
+    /// Days that have files, in order.
+    fn days(&self) -> Result<Vec<Day>, ReadError>;
+    /// Names of accounts and units.
+    fn names(&self) -> Result<Names, ReadError>;
+    /// Reads a day's rows behind one, in the order of the commits.
+    fn read(&self, day: Day, behind: i64, each: &mut dyn FnMut(&Row) -> Result<(), ReadError>)
+    -> Result<(), ReadError>;
+}
+
+/// A ledger's folder, or a copy of one, that no gateway has open.
+#[derive(Debug)]
+pub struct Archive {
+    shelf: Shelf,
+}
+
+impl Archive {
+    /// The journal in a folder.
+    pub fn open(folder: &Path) -> Self {
+        let (folder, disk) = (folder.to_owned(), Arc::new(RealDisk));
+        Self { shelf: Shelf { folder, durability: Durability::Power, disk, log_size_max: u64::MAX } }
+    }
+
+    /// Hands over every message of the span.
+    pub fn attempts(&self, span: Span, mut each: impl FnMut(Attempt)) -> Result<(), ReadError> {
+        join::attempts(self, span, &mut each)
+    }
+
+    fn volumes(&self, day: Day) -> Result<Vec<VolumeId>, ReadError> {
+        let all = VolumeId::all(&self.shelf.folder)?;
+        Ok(all.into_iter().filter(|id| id.day == day).collect())
+    }
+}
+
+impl Ledger {
+    /// Hands over every message of the span, while the gateway goes on.
+    pub fn attempts(&self, span: Span, mut each: impl FnMut(Attempt)) -> Result<(), ReadError> {
+        join::attempts(self, span, &mut each)
+    }
+
+    /// Every message to a subscriber that was received on these days, the oldest first.
+    pub fn trace(&self, number: Msisdn, span: Span) -> Result<Vec<Attempt>, ReadError> {
+        trace::trace(self, number, span)
+    }
+}
+
+impl Rows for Archive {
+    fn days(&self) -> Result<Vec<Day>, ReadError> {
+        let mut days: Vec<Day> = VolumeId::all(&self.shelf.folder)?.into_iter().map(|id| id.day).collect();
+        days.dedup();
+        Ok(days)
+    }
+
+    fn names(&self) -> Result<Names, ReadError> {
+        let mut names = Names::default();
+        for day in self.days()? {
+            self.shelf.names(day, &self.volumes(day)?, &mut names)?;
+        }
+        Ok(names)
+    }
+
+    fn read(
+        &self,
+        day: Day,
+        behind: i64,
+        each: &mut dyn FnMut(&Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let volumes = self.volumes(day)?;
+        self.shelf.read_behind(day, &volumes, behind, &mut Names::default(), Logs::Left, |row| each(&row))
+    }
+}
+
+impl Rows for Ledger {
+    fn days(&self) -> Result<Vec<Day>, ReadError> {
+        Ok(self.days_on_disk()?)
+    }
+
+    fn names(&self) -> Result<Names, ReadError> {
+        Ok(self.journal.names())
+    }
+
+    fn read(
+        &self,
+        day: Day,
+        behind: i64,
+        each: &mut dyn FnMut(&Row) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let last = self.journal.last_row();
+        self.journal.read_behind(day, behind, last, &mut |row| each(&row))
+    }
+}
