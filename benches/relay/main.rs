@@ -7,8 +7,8 @@
 //!
 //! Load and simulated SMSC run in this process, what is measured in a process of
 //! its own with one worker thread, on a core of its own where the machine has
-//! two. Runs of the four ways are interleaved, and figures of one way are only
-//! read beside those of another.
+//! two. Runs of all ways are interleaved, and figures of one way are only
+//! read beside those of another. HAProxy is one of them where it is installed.
 
 mod byte_relay;
 mod middle;
@@ -39,11 +39,12 @@ pub(crate) struct Scenario {
     pub(crate) floor: Option<f64>,
 }
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "8 × window 100", connections: 8, window: 100, rate: None, personal: false, floor: Some(0.15) },
     Scenario { name: "the same, texts differ", connections: 8, window: 100, rate: None, personal: true, floor: None },
     Scenario { name: "1 × window 10", connections: 1, window: 10, rate: None, personal: false, floor: Some(0.7) },
     Scenario { name: "1 × window 1", connections: 1, window: 1, rate: None, personal: false, floor: None },
+    Scenario { name: "64 × window 16", connections: 64, window: 16, rate: None, personal: false, floor: None },
     Scenario {
         name: "open loop 2 000/s",
         connections: 8,
@@ -114,12 +115,10 @@ fn measure(args: &Args) -> Result<Report, Failure> {
     runtime.block_on(async {
         let smsc = Smsc::bind(SmscSettings { recipients: false, ..SmscSettings::default() }).await?;
         let at = smsc.local_addr();
-        let mut middles = vec![
-            Middle::direct(at),
-            Middle::byte_relay(at, &pinning)?,
-            Middle::gateway("process", "process", at, &pinning)?,
-            Middle::gateway("power", "power", at, &pinning)?,
-        ];
+        let mut middles = vec![Middle::direct(at), Middle::byte_relay(at, &pinning)?];
+        middles.extend(Middle::haproxy(at, &pinning)?.filter(|_| !args.quick));
+        middles.push(Middle::gateway("process", "process", at, &pinning)?);
+        middles.push(Middle::gateway("power", "power", at, &pinning)?);
         let segments = site::segments()?;
         let mut report = Report::new(&pinning, rounds, seconds);
         for scenario in scenarios {
@@ -170,6 +169,7 @@ async fn run(scenario: &Scenario, middle: &mut Middle, segments: &[u32], count: 
         throughput: load.throughput,
         p50_us: load.latency.p50_us,
         p99_us: load.latency.p99_us,
+        p999_us: load.latency.p999_us,
         cpu_us: middle.cpu_s().and_then(cpu_us),
         resident_mib: middle.resident_mib(),
     })

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::site;
 
@@ -20,7 +21,10 @@ pub(crate) struct Middle {
     /// Subscribers of the site that had their message of the day.
     pub(crate) served: u64,
     process: Option<Process>,
-    folder: Option<tempfile::TempDir>,
+    /// Whether it knows who had a message today.
+    remembers: bool,
+    /// Its files, while it runs.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// A process that ends with its owner.
@@ -36,7 +40,7 @@ impl Drop for Process {
 impl Middle {
     /// Straight to the SMSC.
     pub(crate) const fn direct(smsc: SocketAddr) -> Self {
-        Self { name: "direct", address: smsc, served: 0, process: None, folder: None }
+        Self { name: "direct", address: smsc, served: 0, process: None, remembers: false, _folder: None }
     }
 
     /// The byte relay: this very program with another argument.
@@ -47,7 +51,41 @@ impl Middle {
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().expect("piped above")).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), folder: None })
+        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), remembers: false, _folder: None })
+    }
+
+    /// HAProxy in TCP mode with one thread, where it is installed.
+    pub(crate) fn haproxy(smsc: SocketAddr, pinning: &Pinning) -> io::Result<Option<Self>> {
+        let installed = Command::new("haproxy").arg("-v").output().is_ok_and(|output| output.status.success());
+        if !installed {
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?; // free, and left to it
+        let settings = folder.path().join("haproxy.cfg");
+        let text = format!(
+            "global\n  nbthread 1\n  maxconn 1000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  \
+             timeout server 60s\nlisten relay\n  bind {address}\n  server smsc {smsc}\n"
+        );
+        std::fs::write(&settings, text)?;
+        let mut command = pinning.command(Path::new("haproxy"));
+        command.arg("-db").arg("-f").arg(&settings).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process(command.spawn()?);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(address).is_err() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("HAProxy does not listen"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Some(Self {
+            name: "HAProxy",
+            address,
+            served: 0,
+            process: Some(process),
+            remembers: false,
+            _folder: Some(folder),
+        }))
     }
 
     /// The gateway on a ledger of its own.
@@ -69,12 +107,12 @@ impl Middle {
         command.args(["serve", "--allow-test-clock", "--clock-start", site::CLOCK, "--config"]).arg(folder.path());
         let mut process = Process(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?);
         let address = ready(process.0.stderr.take().expect("piped above"))?;
-        Ok(Self { name, address, served: 0, process: Some(process), folder: Some(folder) })
+        Ok(Self { name, address, served: 0, process: Some(process), remembers: true, _folder: Some(folder) })
     }
 
     /// Leaves out these subscribers from now on; only the gateway knows who had a message today.
     pub(crate) const fn serve(&mut self, subscribers: u64) {
-        if self.folder.is_some() {
+        if self.remembers {
             self.served += subscribers;
         }
     }

@@ -10,6 +10,7 @@ pub(crate) struct Sample {
     pub(crate) throughput: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
     /// Processor time of the middle process for a message, in microseconds.
     pub(crate) cpu_us: Option<f64>,
     pub(crate) resident_mib: Option<f64>,
@@ -53,8 +54,8 @@ impl Report {
         let mut code = ExitCode::SUCCESS;
         for (scenario, ways) in &self.scenarios {
             println!("### {}\n", scenario.name);
-            println!("| way | messages/s | p50 µs | p99 µs | CPU µs/message | one core: messages/s | MiB |");
-            println!("|---|---|---|---|---|---|---|");
+            println!("| way | messages/s | p50 µs | p99 µs | p99.9 µs | CPU µs/message | one core: messages/s | MiB |");
+            println!("|---|---|---|---|---|---|---|---|");
             let yardstick = samples(ways, YARDSTICK);
             for (way, own) in ways {
                 println!("| {way} | {} |", row(own, yardstick).join(" | "));
@@ -70,12 +71,13 @@ impl Report {
     }
 }
 
-fn row(own: &[Sample], yardstick: &[Sample]) -> [String; 6] {
+fn row(own: &[Sample], yardstick: &[Sample]) -> [String; 7] {
     let mib = own.last().and_then(|sample| sample.resident_mib);
     [
         cell(own, yardstick, throughput),
         cell(own, yardstick, |sample| sample.p50_us),
         cell(own, yardstick, |sample| sample.p99_us),
+        cell(own, yardstick, |sample| sample.p999_us),
         cell(own, yardstick, |sample| sample.cpu_us.unwrap_or_default()),
         // What a core can do at most, whatever load and SMSC can do.
         cell(own, yardstick, |sample| sample.cpu_us.filter(|us| *us > 0.0).map_or(0.0, |us| 1e6 / us)),
