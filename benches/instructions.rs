@@ -1,0 +1,211 @@
+//! Instructions a message, counted and not timed: the same on a busy machine as on a quiet one.
+//!
+//! ```text
+//! cargo bench --bench instructions              # compares with instructions.csv; fails above it
+//! cargo bench --bench instructions -- --update  # writes instructions.csv
+//! ```
+//!
+//! Needs valgrind, whose callgrind counts. Every case runs twice in a process of its own, the second time with more
+//! messages; the difference is theirs alone, without what a start costs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use smsluice::config::load_with_env;
+use smsluice::domain::{Clock, Moment, Ticker};
+use smsluice::ledger::{Batch, Claim, Durability, Ledger, LedgerSettings, Settled};
+use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
+use smsluice::record::Metrics;
+use smsluice::sim::load::DEFAULT_TEXT;
+use smsluice::sim::submit::SubmitSpec;
+use smsluice::smpp::Submission;
+use smsluice::traffic::Throttle;
+
+const NOW: &str = "2026-11-24T09:30:00+08:00";
+const ACCOUNT: &str = "hf6202";
+const SOURCE: &str = "62020551";
+/// A segment of the account's city.
+const SEGMENT: u64 = 1_385_510;
+/// Messages of the shorter run, and of the longer one.
+const RUNS: [u64; 2] = [1_000, 9_000];
+/// What may be added before it is said, in hundredths.
+const TOLERANCE: u64 = 10;
+
+/// What a case does so many times.
+type Case = fn(&Site, u64);
+
+const CASES: [(&str, Case); 5] = [
+    ("read a submit_sm of 65 characters", read),
+    ("decide, every text another", decide_each),
+    ("decide, the text of the one before", decide_repeated),
+    ("reserve: window, slot, quota, rate", reserve),
+    ("reserve, make durable by tens, settle", commit),
+];
+
+/// The shipped rules; what would refuse an honest flood is raised.
+struct Site {
+    rules: Ruleset,
+    now: Moment,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
+    if let (Some(case), Some(count)) = (after("--case"), after("--count")) {
+        let (case, count): (usize, u64) = (case.parse().expect("a number"), count.parse().expect("a number"));
+        CASES[case].1(&Site::new(), count);
+        return ExitCode::SUCCESS;
+    }
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        println!("nothing is counted under test: run `cargo bench --bench instructions`");
+        return ExitCode::SUCCESS;
+    }
+    let counted: Vec<u64> = (0..CASES.len()).map(instructions).collect();
+    if arguments.iter().any(|argument| argument == "--update") { update(&counted) } else { compare(&counted) }
+}
+
+/// Instructions a message of a case.
+fn instructions(case: usize) -> u64 {
+    eprint!("\r{:<60}", CASES[case].0);
+    let [short, long] = RUNS.map(|count| {
+        let run = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe().expect("its own path"))
+            .args(["--case", &case.to_string(), "--count", &count.to_string()])
+            .output()
+            .expect("valgrind is installed");
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{told}");
+        let collected = told.lines().find_map(|line| line.split_once("Collected : "));
+        collected.and_then(|(_, count)| count.trim().parse::<u64>().ok()).expect("callgrind tells its sum")
+    });
+    (long - short) / (RUNS[1] - RUNS[0])
+}
+
+fn table() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.csv")
+}
+
+fn update(counted: &[u64]) -> ExitCode {
+    let rows = CASES.iter().zip(counted).map(|((name, _), count)| format!("\"{name}\",{count}\n"));
+    let out: String = std::iter::once("case,instructions\n".to_owned()).chain(rows).collect();
+    std::fs::write(table(), &out).expect("writable");
+    eprint!("\r{:<60}\r", "");
+    print!("{out}");
+    ExitCode::SUCCESS
+}
+
+/// Fails where a case has become dearer than the table says.
+fn compare(counted: &[u64]) -> ExitCode {
+    let mut rows = csv::Reader::from_path(table()).expect("the table is there");
+    let known: BTreeMap<String, u64> = rows.deserialize().collect::<Result<_, _>>().expect("a name and a number each");
+    let mut code = ExitCode::SUCCESS;
+    eprint!("\r{:<60}\r", "");
+    println!("| instructions a message | counted | in the table |\n|---|---|---|");
+    for ((name, _), count) in CASES.iter().zip(counted) {
+        let before = known.get(*name).copied().unwrap_or_default();
+        println!("| {name} | {count} | {before} |");
+        if *count * 100 > before * (100 + TOLERANCE) {
+            println!("\nmore than {TOLERANCE} % above the table: {name}\n");
+            code = ExitCode::FAILURE;
+        }
+    }
+    if code == ExitCode::FAILURE {
+        println!("If that is meant: cargo bench --bench instructions -- --update, and say why where it is committed.");
+    }
+    code
+}
+
+impl Site {
+    fn new() -> Self {
+        let now = Moment::parse(NOW).expect("valid");
+        let raised = [("QUOTA__USERS", "1000000000"), ("SPREAD__LIMIT", "10000")];
+        let environment = raised.map(|(key, value)| (format!("SMSLUICE__{key}"), value.to_owned()));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let loaded = load_with_env(&folder, &BTreeMap::from(environment), now);
+        Self { rules: loaded.expect("the shipped configuration loads").ruleset, now }
+    }
+
+    fn decide(&self, frame: &[u8], scratch: &mut Scratch) -> Permit {
+        let account = self.rules.account(ACCOUNT).expect("shipped");
+        let submission = Submission::read(frame).expect("sound");
+        decide::decide(&self.rules, account, &submission, self.now, scratch).expect("permitted")
+    }
+}
+
+/// A message to one of ten thousand subscribers.
+fn frame(index: u64, text: &str) -> Vec<u8> {
+    SubmitSpec::new(SOURCE, &format!("86{}", SEGMENT * 10_000 + index % 10_000), text).submit_sm(1)
+}
+
+fn read(_site: &Site, count: u64) {
+    let frame = frame(0, DEFAULT_TEXT);
+    for _ in 0..count {
+        let _ = std::hint::black_box(Submission::read(std::hint::black_box(&frame)));
+    }
+}
+
+/// Reading included: nothing is decided that was not read.
+fn decide_each(site: &Site, count: u64) {
+    let frames = [frame(0, DEFAULT_TEXT), frame(1, &DEFAULT_TEXT.replacen("您", "你", 1))];
+    assert_ne!(frames[0], frames[1], "or the second were judged as the first");
+    let mut scratch = Scratch::default();
+    for index in 0..count {
+        let _ = std::hint::black_box(site.decide(&frames[(index % 2) as usize], &mut scratch));
+    }
+}
+
+fn decide_repeated(site: &Site, count: u64) {
+    let frames = [frame(0, DEFAULT_TEXT), frame(1, DEFAULT_TEXT)];
+    let (account, mut scratch) = (site.rules.account(ACCOUNT).expect("shipped"), Scratch::default());
+    let _ = site.decide(&frames[0], &mut scratch);
+    for index in 0..count {
+        let frame = &frames[(index % 2) as usize];
+        let verdict = decide::decide_repeated(&site.rules, account, frame, site.now, &mut scratch);
+        assert!(std::hint::black_box(verdict).is_some_and(|verdict| verdict.is_ok()));
+    }
+}
+
+fn reserve(site: &Site, count: u64) {
+    ledger(site, count, false);
+}
+
+fn commit(site: &Site, count: u64) {
+    ledger(site, count, true);
+}
+
+/// Reserves for so many subscribers by tens.
+fn ledger(site: &Site, count: u64, durably: bool) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("writable");
+    let ticker = Ticker::new(Clock::starting_at(site.now));
+    let settings = LedgerSettings::new(folder.path().to_owned(), Durability::Process);
+    let metrics = Arc::new(Metrics::new().expect("sound"));
+    let (ledger, _) = Ledger::open(settings, &site.rules.switches, ticker.clone(), metrics).expect("an own folder");
+    let account = site.rules.account(ACCOUNT).expect("shipped");
+    let scopes = ledger.scopes(&site.rules).expect("writable")[account.id.0 as usize];
+    let throttle = Throttle::new(Rate { per_second: u32::MAX, burst: u32::MAX }, ticker.clone());
+    // As many permits in the shorter run, so that only what is taken differs.
+    let mut scratch = Scratch::default();
+    let permits: Vec<Permit> =
+        (0..RUNS[1]).map(|index| site.decide(&frame(index, DEFAULT_TEXT), &mut scratch)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (mut batch, mut noted) = (Batch::default(), Batch::default());
+    for permits in permits[..count as usize].chunks(10) {
+        let tick = ticker.tick();
+        let claim = Claim { owed: None, account, scopes, throttle: &throttle, rules: &site.rules, tick };
+        let mark = batch.mark();
+        let mut taken: Vec<_> =
+            permits.iter().map(|permit| ledger.reserve(&claim, permit, &mut batch).expect("free")).collect();
+        if durably {
+            runtime.block_on(ledger.confirm(&mut batch, taken.iter_mut(), &claim)).expect("a sound disk");
+            for reservation in &taken {
+                ledger.settle(reservation, Settled::Accepted, &mut noted);
+            }
+            ledger.note(&mut noted);
+        } else {
+            batch.cut_back(mark);
+        }
+    }
+}
