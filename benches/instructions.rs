@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use smsluice::config::load_with_env;
 use smsluice::domain::{Clock, Moment, Ticker};
-use smsluice::ledger::{Batch, Claim, Durability, Ledger, LedgerSettings, Settled};
+use smsluice::ledger::{About, Batch, Claim, Durability, Ledger, LedgerSettings};
 use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
 use smsluice::record::Metrics;
 use smsluice::sim::load::DEFAULT_TEXT;
 use smsluice::sim::submit::SubmitSpec;
-use smsluice::smpp::Submission;
+use smsluice::smpp::{Address, Submission};
 use smsluice::traffic::Throttle;
 
 const NOW: &str = "2026-11-24T09:30:00+08:00";
@@ -192,16 +192,20 @@ fn ledger(site: &Site, count: u64, durably: bool) {
         (0..RUNS[1]).map(|index| site.decide(&frame(index, DEFAULT_TEXT), &mut scratch)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut batch, mut noted) = (Batch::default(), Batch::default());
+    noted.at(site.now);
+    let source = Address { ton: 1, npi: 1, digits: SOURCE.as_bytes() };
+    let about = About { command: 4, source, digest: None, known: Some(1) };
     for permits in permits[..count as usize].chunks(10) {
         let tick = ticker.tick();
-        let claim = Claim { owed: None, account, scopes, throttle: &throttle, rules: &site.rules, tick };
+        batch.at(tick.wall);
+        let claim = Claim { owed: None, about, account, scopes, throttle: &throttle, rules: &site.rules, tick };
         let mark = batch.mark();
         let mut taken: Vec<_> =
             permits.iter().map(|permit| ledger.reserve(&claim, permit, &mut batch).expect("free")).collect();
         if durably {
             runtime.block_on(ledger.confirm(&mut batch, taken.iter_mut(), &claim)).expect("a sound disk");
             for reservation in &taken {
-                ledger.settle(reservation, Settled::Accepted, &mut noted);
+                ledger.accepted(reservation, b"1048576", &mut noted);
             }
             ledger.note(&mut noted);
         } else {

@@ -207,8 +207,12 @@ fn unread<'a>(session: &'a Turn<'_>, header: Header, frame: &'a [u8]) -> About<'
 
 /// Writes down how many of an account were refused beside those that have a record of their own.
 pub(super) fn tell_beside(gateway: &Gateway, site: &Site, sender: &Sender, tick: Tick, last: bool) {
+    let mut beside = sender.recorded.beside(tick.steady_ms, last).peekable();
+    if beside.peek().is_none() {
+        return; // of most accounts, ten times a second
+    }
     let mut batch = Batch::default();
-    for (reason, count) in sender.recorded.beside(tick.steady_ms, last) {
+    for (reason, count) in beside {
         let claim = Claim {
             account: &sender.account,
             scopes: sender.scopes,
