@@ -12,6 +12,7 @@ mod conservation;
 mod crash;
 mod damage;
 mod drain;
+mod fairness;
 mod faults;
 mod fuzz_smoke;
 mod gateway;
