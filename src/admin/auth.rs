@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::tokens::{self, Role, Token};
 use crate::domain::Moment;
+use crate::registry::workflow;
 
 /// How often the tokens file is looked at, at most.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -37,6 +38,10 @@ pub enum Access {
     ViewOwn,
     /// A role of this word, or `admin`.
     Only(&'static str),
+    /// To see applications for campaigns; an applicant those of the own unit.
+    SeeCampaigns,
+    /// To work on them.
+    WorkOnCampaigns,
 }
 
 impl Caller {
@@ -51,11 +56,15 @@ impl Caller {
         if self.roles.contains(&Role::Admin) {
             return true;
         }
-        let is_unit = |role: &Role| matches!(role, Role::Unit(_));
+        let is_unit = |role: &Role| matches!(role, Role::Unit(_) | Role::Applicant(_));
         match access {
             Access::Open => true,
             Access::View => self.roles.iter().any(|role| !is_unit(role)),
-            Access::ViewOwn => !self.roles.is_empty(),
+            Access::ViewOwn => self.roles.iter().any(|role| !matches!(role, Role::Applicant(_))),
+            Access::SeeCampaigns => self.roles.iter().any(|role| !matches!(role, Role::Unit(_))),
+            Access::WorkOnCampaigns => {
+                self.roles.iter().any(|role| matches!(role, Role::Applicant(_) | Role::Reviewer(_)))
+            }
             Access::Only(word) => self.roles.iter().any(|role| !is_unit(role) && role.to_string() == word),
         }
     }
@@ -63,6 +72,24 @@ impl Caller {
     /// Whether what concerns this account may be shown.
     pub fn sees(&self, account: &str) -> bool {
         self.may(Access::View) || self.roles.iter().any(|role| matches!(role, Role::Unit(own) if **own == *account))
+    }
+
+    /// Whether a unit's applications may be shown.
+    pub fn sees_unit(&self, unit: &str) -> bool {
+        self.may(Access::View) || self.roles.iter().any(|role| matches!(role, Role::Applicant(own) if **own == *unit))
+    }
+
+    /// As what they may work on applications.
+    pub fn parts(&self) -> workflow::Parts {
+        let mut parts = workflow::Parts { all: self.roles.contains(&Role::Admin), ..workflow::Parts::default() };
+        for role in &self.roles {
+            match role {
+                Role::Applicant(unit) => parts.units.push(unit.to_string()),
+                Role::Reviewer(department) => parts.departments.push(*department),
+                _ => {}
+            }
+        }
+        parts
     }
 
     /// The roles in words, for the record.
@@ -79,6 +106,8 @@ impl Access {
             Self::View => "view",
             Self::ViewOwn => "view, unit:ACCOUNT",
             Self::Only(word) => word,
+            Self::SeeCampaigns => "view, applicant:UNIT, reviewer:DEPARTMENT",
+            Self::WorkOnCampaigns => "applicant:UNIT, reviewer:DEPARTMENT",
         }
     }
 }
@@ -194,12 +223,27 @@ mod tests {
             (&["unit:network"], false, true, false),
             (&["unit:a", "network"], true, true, true),
             (&["admin"], true, true, true),
+            (&["reviewer:marketing"], true, true, false),
+            (&["applicant:hefei"], false, false, false),
+            (&["applicant:network"], false, false, false),
             (&[], false, false, false),
         ] {
             let caller = caller(roles);
             let may = [Access::View, Access::ViewOwn, Access::Only("network")].map(|access| caller.may(access));
             assert_eq!(may, [view, own, network], "{roles:?}");
         }
+        for (roles, see, work) in [
+            (&["view"][..], true, false),
+            (&["unit:a"], false, false),
+            (&["applicant:a"], true, true),
+            (&["reviewer:group_data"], true, true),
+            (&["admin"], true, true),
+        ] {
+            let may = [Access::SeeCampaigns, Access::WorkOnCampaigns].map(|access| caller(roles).may(access));
+            assert_eq!(may, [see, work], "{roles:?}");
+        }
+        let applicant = caller(&["applicant:a"]);
+        assert!(applicant.sees_unit("a") && !applicant.sees_unit("b") && caller(&["view"]).sees_unit("b"));
         assert!(caller(&["unit:a"]).sees("a") && !caller(&["unit:a"]).sees("b") && caller(&["view"]).sees("b"));
     }
 

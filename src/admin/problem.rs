@@ -87,6 +87,11 @@ impl Problem {
         Self::new("not_found", format!("{what} does not exist"))
     }
 
+    /// What is wrong.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The word of its kind.
     pub fn word(&self) -> &str {
         self.kind.rsplit(':').next().unwrap_or_default()

@@ -160,10 +160,15 @@ impl Client {
     /// A request and what its answer means.
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, text) = self.raw(method, path, body).await?;
-        let value: Value = serde_json::from_slice(&text).unwrap_or_default();
         if (200..300).contains(&status) {
-            return Ok(value);
+            return Ok(serde_json::from_slice(&text).unwrap_or_default());
         }
+        Err(Self::refused(status, &text))
+    }
+
+    /// What an answer says that is no success.
+    pub(super) fn refused(status: u16, text: &[u8]) -> Failure {
+        let value: Value = serde_json::from_slice(text).unwrap_or_default();
         let told = value["detail"].as_str().or(value["title"].as_str()).unwrap_or("no detail");
         let code = match status {
             401 | 403 => code::NOT_AUTHORISED,
@@ -177,7 +182,7 @@ impl Client {
             let [path, message] = ["path", "message"].map(|member| super::table::shown(&error[member]));
             format!("\n  {path}: {message}")
         });
-        Err(Failure::new(code, format!("error: {told} (HTTP {status}){}", each.collect::<Vec<_>>().concat())))
+        Failure::new(code, format!("error: {told} (HTTP {status}){}", each.collect::<Vec<_>>().concat()))
     }
 
     /// A request and its answer as it came: status and body.

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod campaign;
 pub mod check;
 mod client;
 pub mod demo;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod lists;
 pub mod load;
 pub mod log_level;
+pub mod optout;
 mod peers;
 pub mod policy;
 pub mod reload;
@@ -65,6 +67,8 @@ enum Command {
     Resume(Box<holds::ResumeArgs>),
     Holds(Box<holds::HoldsArgs>),
     Scheduled(Box<scheduled::Args>),
+    Campaign(Box<campaign::Args>),
+    Optout(Box<optout::Args>),
     Drain(Box<drain::DrainArgs>),
     Undrain(Box<drain::UndrainArgs>),
     Ledger(Box<ledger::Args>),
@@ -105,6 +109,8 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => ask(holds::resume(&args)),
         Command::Holds(args) => ask(holds::holds(&args)),
         Command::Scheduled(args) => ask(scheduled::run(&args)),
+        Command::Campaign(args) => ask(campaign::run(&args)),
+        Command::Optout(args) => ask(optout::run(&args)),
         Command::Drain(args) => ask(drain::drain(&args)),
         Command::Undrain(args) => ask(drain::undrain(&args)),
         Command::Ledger(args) => ask(ledger::run(&args)),

@@ -28,6 +28,8 @@ struct Found {
     festivals: BTreeMap<i16, BTreeSet<&'static str>>,
     /// Years with published days off.
     days_off: BTreeSet<i16>,
+    /// Days on which nobody works: those published, and the statutory ones of festivals that are public holidays.
+    off: BTreeSet<Day>,
 }
 
 /// Reads the table. `now` says which years must be covered.
@@ -55,7 +57,7 @@ pub(super) fn calendar(
         found.blocked.entry(day).or_insert_with(|| "extra".to_owned());
     }
     match (found.festivals.keys().next(), found.festivals.keys().next_back()) {
-        (Some(first), Some(last)) => Calendar::new(*first, *last, found.blocked),
+        (Some(first), Some(last)) => Calendar::new(*first, *last, found.blocked).with_days_off(found.off),
         _ => Calendar::default(),
     }
 }
@@ -80,6 +82,9 @@ impl Found {
             "day" => drop(festivals.insert(festival)),
             "off" => drop(self.days_off.insert(day.year())),
             _ => {}
+        }
+        if role == "off" || default_block && !matches!(festival, "valentine" | "christmas") {
+            self.off.insert(day);
         }
         if blocks(switches, festival, role, default_block) {
             self.blocked.entry(day).or_insert_with(|| row.get("festival_cn").to_owned());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::{Moment, Msisdn, hex};
 use crate::policy::Ruleset;
@@ -110,7 +111,19 @@ pub fn load_with_env(
     let identity = Identity::unique();
     let whole = loading.digest.finish();
     let digest = std::array::from_fn(|index| whole[index]);
-    let ruleset = Ruleset { identity, version: 1, digest, switches, accounts, by_system_id, units, regions, calendar };
+    let ruleset = Ruleset {
+        identity,
+        version: 1,
+        digest,
+        switches,
+        accounts,
+        by_system_id: Arc::new(by_system_id),
+        units: Arc::new(units),
+        regions: Arc::new(regions),
+        calendar: Arc::new(calendar),
+        content: Arc::default(),
+        opted_out: Arc::default(),
+    };
     let (warnings, origins, sha256) = (problems.0, loading.origins, hex(&whole));
     let source = Source { dir: dir.to_owned(), environment: environment.clone() };
     Ok(Configuration { dir: dir.to_owned(), settings, ruleset, warnings, origins, overlay_rows, sha256, source })

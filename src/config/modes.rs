@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::AccountClass;
-use crate::policy::switches::Switches;
+use crate::policy::switches::{RegistryMode, RegistryModes, Switches};
 use crate::policy::{Mode, Modes, Rule};
 
 use super::switches::site_mode;
@@ -18,10 +18,29 @@ pub(super) fn resolve(
 ) -> Modes {
     let mut resolved = Modes::all(Mode::Off);
     for rule in Rule::ALL.into_iter().filter(|rule| applies(class, has_customers, switches, *rule)) {
-        let own = modes.get(rule.code()).copied().or(mode);
-        resolved.set(rule, own.unwrap_or_else(|| site_mode(switches, rule)));
+        let named = modes.get(rule.code()).copied();
+        let own = named.or(mode).unwrap_or_else(|| site_mode(switches, rule));
+        // The registry holds each class to something else; only an account that names the rule is not bound by that.
+        let most = registry_mode(class, switches).filter(|_| rule == Rule::Content && named.is_none());
+        resolved.set(rule, most.map_or(own, |most| own.min(most)));
     }
     resolved
+}
+
+/// What a class is held to by `registry.mode`; the exempt class has none of its own.
+fn registry_mode(class: AccountClass, switches: &Switches) -> Option<Mode> {
+    let RegistryModes { province_1258, city_moa, key_account } = switches.registry.mode;
+    let mode = match class {
+        AccountClass::Province1258 => province_1258,
+        AccountClass::CityMoa => city_moa,
+        AccountClass::KeyAccount => key_account,
+        AccountClass::ExemptPlatform => return None,
+    };
+    Some(match mode {
+        RegistryMode::Enforce => Mode::Enforce,
+        RegistryMode::Warn => Mode::Observe,
+        RegistryMode::Off => Mode::Off,
+    })
 }
 
 /// Whether a rule binds a class at all (policy reference, section 2).
@@ -61,6 +80,28 @@ mod tests {
             off(AccountClass::ExemptPlatform, false, &switches).contains(&"hours"),
             "the site cannot widen a class"
         );
+    }
+
+    #[test]
+    fn the_registry_holds_each_class_to_its_own_and_an_account_may_name_another() {
+        let mut switches = Switches::default();
+        let content = |class, switches: &Switches, mode, modes: &BTreeMap<String, Mode>| {
+            resolve(class, false, switches, mode, modes).get(Rule::Content)
+        };
+        let none = BTreeMap::new();
+        let classes = [AccountClass::Province1258, AccountClass::CityMoa, AccountClass::KeyAccount];
+        let of = |switches: &Switches| classes.map(|class| content(class, switches, None, &none));
+        assert_eq!(of(&switches), [Mode::Enforce, Mode::Observe, Mode::Observe]);
+        assert_eq!(content(AccountClass::ExemptPlatform, &switches, None, &none), Mode::Off);
+        switches.registry.mode.city_moa = RegistryMode::Off;
+        switches.mode.insert("content".to_owned(), Mode::Observe);
+        assert_eq!(of(&switches), [Mode::Observe, Mode::Off, Mode::Observe]);
+        assert_eq!(content(AccountClass::KeyAccount, &switches, Some(Mode::Enforce), &none), Mode::Observe);
+        let own = BTreeMap::from([("content".to_owned(), Mode::Enforce)]);
+        assert_eq!(content(AccountClass::CityMoa, &switches, None, &own), Mode::Enforce);
+        switches.exempt.rules = vec!["content".to_owned()];
+        switches.mode.clear();
+        assert_eq!(content(AccountClass::ExemptPlatform, &switches, None, &none), Mode::Enforce);
     }
 
     #[test]

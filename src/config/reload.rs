@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::proxy::{Gateway, Site};
+use crate::proxy::{Gateway, Site, retire};
 
 use super::diff::{self, Change, Diff, Effect, Side};
 use super::layer::Origin;
@@ -171,7 +171,7 @@ impl Reloader {
                     .config_loaded
                     .set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
                 log_success(&reloaded, by, reason);
-                tokio::spawn(retire(before));
+                retire(before);
                 Ok(reloaded)
             }
             Err(problems) => {
@@ -241,14 +241,6 @@ impl InForce {
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problems> + Send + 'static) -> Result<T, Problems> {
     let lost = |error| Problems(vec![Problem::error("configuration", "loader", format!("it did not end: {error}"))]);
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(lost(error)))
-}
-
-/// A site can be large, and whoever drops it last frees it: not a session that happens to end its batch.
-async fn retire(site: Arc<Site>) {
-    while Arc::strong_count(&site) > 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let _ = tokio::task::spawn_blocking(move || drop(site)).await; // a runtime that stops frees it all the same
 }
 
 fn log_success(reloaded: &Reloaded, by: &str, reason: &str) {

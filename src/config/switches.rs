@@ -29,6 +29,11 @@ pub(super) fn check(layer: &Layer<'_>, switches: &mut Switches, problems: &mut V
     }
     phrases(layer, "signature.extra_names", &switches.signature.extra_names, problems);
     phrases(layer, "signature.extra_consults", &switches.signature.extra_consults, problems);
+    let keywords = &switches.category.keywords;
+    phrases(layer, "category.keywords.corporate_image", &keywords.corporate_image, problems);
+    phrases(layer, "category.keywords.third_party", &keywords.third_party, problems);
+    phrases(layer, "category.keywords.single_sp", &keywords.single_sp, problems);
+    phrases(layer, "optout.words", &switches.optout.words, problems);
     for (index, date) in switches.holiday.extra.iter().enumerate().filter(|(_, date)| Day::parse(date).is_none()) {
         let path = format!("holiday.extra.{index}");
         problems.push(layer.problem(&path, format!("`{date}` is not a date")).hint("write it as \"2026-11-24\""));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::{Moment, hex};
+use crate::registry::Department;
 
 use super::document::Document;
 use super::problem::{Problem, Problems};
@@ -20,7 +21,7 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// What every token begins with, so that a leaked one is recognised.
 pub const PREFIX: &str = "smsluice_";
 
-/// What a token allows. Every role but `unit:` includes `view`; `admin` includes all.
+/// What a token allows. Every role but `unit:` and `applicant:` includes `view`; `admin` includes all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Sees status, accounts, sessions, holds, policy, refusals.
@@ -33,10 +34,14 @@ pub enum Role {
     Operate,
     /// Reloads the configuration.
     Policy,
-    /// Looks numbers up and releases unknown outcomes.
+    /// Looks numbers up, releases unknown outcomes, keeps the list of those who opted out.
     Ledger,
     /// Looks up what became of a subscriber's messages, from the records.
     Records,
+    /// Applies for a unit's campaigns (F1).
+    Applicant(Box<str>),
+    /// Reviews, approves or closes campaigns for a department (3.1-3.4, F11, F12, F14).
+    Reviewer(Department),
     /// Reads the record of operators' acts.
     Audit,
     /// All of it.
@@ -182,11 +187,16 @@ impl std::str::FromStr for Role {
             "records" => Self::Records,
             "audit" => Self::Audit,
             "admin" => Self::Admin,
-            _ => match text.strip_prefix("unit:") {
-                Some(account) if !account.is_empty() && account.len() <= 63 => Self::Unit(account.into()),
+            _ => match text.split_once(':') {
+                Some(("unit", account)) if !account.is_empty() && account.len() <= 63 => Self::Unit(account.into()),
+                Some(("applicant", unit)) if !unit.trim().is_empty() && unit.len() <= 200 => {
+                    Self::Applicant(unit.into())
+                }
+                Some(("reviewer", department)) => Self::Reviewer(department.parse()?),
                 _ => {
                     return Err(format!(
-                        "`{text}` is no role: view, unit:ACCOUNT, network, operate, policy, ledger, records, audit, admin"
+                        "`{text}` is no role: view, unit:ACCOUNT, network, operate, policy, ledger, records, audit, \
+                         applicant:UNIT, reviewer:DEPARTMENT, admin"
                     ));
                 }
             },
@@ -204,6 +214,8 @@ impl fmt::Display for Role {
             Self::Policy => f.write_str("policy"),
             Self::Ledger => f.write_str("ledger"),
             Self::Records => f.write_str("records"),
+            Self::Applicant(unit) => write!(f, "applicant:{unit}"),
+            Self::Reviewer(department) => write!(f, "reviewer:{department}"),
             Self::Audit => f.write_str("audit"),
             Self::Admin => f.write_str("admin"),
         }
@@ -226,7 +238,12 @@ mod tests {
 
     #[test]
     fn an_entry_that_was_written_is_read_back() {
-        let roles = BTreeSet::from([Role::Network, Role::Unit("hf6202".into())]);
+        let roles = BTreeSet::from([
+            Role::Network,
+            Role::Unit("hf6202".into()),
+            Role::Applicant("合肥".into()),
+            Role::Reviewer(Department::Marketing),
+        ]);
         let made = Moment::parse("2026-11-24T09:30:00+08:00").expect("valid");
         let text = entry("duty.desk", &roles, &digest("secret"), made, Some(made));
         let (_folder, path) = file(&format!("# kept\n{text}\n{}", entry("b", &roles, &digest("x"), made, None)));

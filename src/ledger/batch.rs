@@ -39,7 +39,7 @@ struct Pen {
     matter: Vec<u8>,
     coming: Vec<u8>,
     /// What the matter was made of, if it is known again.
-    known: Option<(u64, Day, Option<Moment>)>,
+    known: Option<(u64, Day, Option<Moment>, Option<u32>)>,
     /// Where the last refusal's record begins, if it is the last record.
     refused_at: Option<usize>,
     /// What the batch's own instant is, and whether it is written.
@@ -190,16 +190,23 @@ impl Batch {
     fn stand(&mut self, claim: &Claim<'_>, taken: &Taken, permit: Option<&Permit>) {
         let edt = permit.map(Permit::edt).filter(|edt| *edt != claim.tick.wall);
         let scopes = [taken.account, taken.slot_scope, taken.quota_scope];
-        self.stand_under(claim, scopes, taken.day, edt);
+        self.stand_under(claim, scopes, taken.day, edt, permit.and_then(Permit::campaign));
     }
 
-    fn stand_under(&mut self, claim: &Claim<'_>, scopes: [u16; 3], day: Day, edt: Option<Moment>) {
+    fn stand_under(
+        &mut self,
+        claim: &Claim<'_>,
+        scopes: [u16; 3],
+        day: Day,
+        edt: Option<Moment>,
+        campaign: Option<u32>,
+    ) {
         let [account, slot_scope, quota_scope] = scopes;
         let policy = PolicyName { version: claim.rules.version as u32, digest: claim.rules.digest };
         let (unit, class, received) = (claim.scopes.unit, claim.account.class, claim.tick.wall);
         let context = Context { account, unit, class, slot_scope, quota_scope, received, policy };
         let pen = &mut self.pen;
-        let own = claim.about.known.map(|known| (known, day, edt));
+        let own = claim.about.known.map(|known| (known, day, edt, campaign));
         if own.is_some() && pen.known == own && pen.context == Some(context) {
             return;
         }
@@ -210,7 +217,7 @@ impl Batch {
         }
         let About { command, source: Address { ton, npi, digits }, digest, known: _ } = claim.about;
         let text = digest.and_then(|digest| self.text.text_of(digest));
-        let matter = Matter { command, day, edt, source: (ton, npi, digits), campaign: None, digest, text };
+        let matter = Matter { command, day, edt, source: (ton, npi, digits), campaign, digest, text };
         pen.coming.clear();
         matter.write(&mut pen.coming);
         if pen.coming != pen.matter {
@@ -230,7 +237,7 @@ impl Batch {
     ) {
         let day = LocalTime::of(edt).day;
         let before = self.records.len();
-        self.stand_under(claim, scopes_of(claim), day, Some(edt).filter(|edt| *edt != claim.tick.wall));
+        self.stand_under(claim, scopes_of(claim), day, Some(edt).filter(|edt| *edt != claim.tick.wall), None);
         let Refusal { reason, status, .. } = *refusal;
         let last = self.pen.refused_at.filter(|_| self.records.len() == before);
         self.told += 1;
@@ -253,7 +260,7 @@ impl Batch {
     /// Appends that so many more were refused.
     pub fn refused_uncounted(&mut self, claim: &Claim<'_>, reason: Reason, count: u32) {
         let day = LocalTime::of(claim.tick.wall).day;
-        self.stand_under(claim, scopes_of(claim), day, None);
+        self.stand_under(claim, scopes_of(claim), day, None, None);
         self.told += u64::from(count);
         Refused { reason, status: 0, to: RefusedTo::Uncounted(count) }.write(&mut self.records);
     }

@@ -204,13 +204,13 @@ impl Groups {
     }
 
     fn judge(&self, claim: &Claim<'_>, permit: &Permit, piece: &Piece, known: Known) -> Result<Joined, Refusal> {
-        let author = Author { rules: claim.rules, account: claim.account };
+        let author = Author::new(claim.rules, claim.account);
         let earlier = match known {
             Known::Nothing => None,
             Known::Living(serial) => self.all.get(&serial).map(Group::earlier),
             Known::Closed => Some(Group::ended(permit.day())),
         };
-        joined::join(author, piece, permit.day(), earlier.as_ref())
+        joined::join(author, piece, permit.edt(), earlier.as_ref())
             .map_err(|refusal| Refusal { observed: refusal.observed.union(permit.observed()), ..refusal })
     }
 

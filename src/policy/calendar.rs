@@ -1,6 +1,6 @@
 //! The holiday calendar (clause 7.4), resolved to blocked days when the configuration is loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
 use crate::domain::Day;
@@ -9,6 +9,8 @@ use crate::domain::Day;
 #[derive(Clone, Debug)]
 pub struct Calendar {
     blocked: BTreeMap<Day, Box<str>>,
+    /// Days on which nobody works, beside weekends.
+    off: BTreeSet<Day>,
     years: Option<(i16, i16)>,
     /// The days of these years, so that a decision needs no calendar arithmetic.
     covered: Range<Day>,
@@ -28,7 +30,7 @@ pub enum DayKind<'a> {
 impl Default for Calendar {
     fn default() -> Self {
         let none = Day::from_number(0);
-        Self { blocked: BTreeMap::new(), years: None, covered: none..none }
+        Self { blocked: BTreeMap::new(), off: BTreeSet::new(), years: None, covered: none..none }
     }
 }
 
@@ -37,7 +39,20 @@ impl Calendar {
     pub fn new(first: i16, last: i16, blocked: impl IntoIterator<Item = (Day, String)>) -> Self {
         let blocked = blocked.into_iter().map(|(day, name)| (day, name.into_boxed_str())).collect();
         let covered = first_day(first)..first_day(last.saturating_add(1));
-        Self { blocked, years: Some((first, last)), covered }
+        Self { blocked, off: BTreeSet::new(), years: Some((first, last)), covered }
+    }
+
+    /// The same with days on which nobody works, beside weekends.
+    #[must_use]
+    pub fn with_days_off(self, off: impl IntoIterator<Item = Day>) -> Self {
+        Self { off: off.into_iter().collect(), ..self }
+    }
+
+    /// Whether a day is worked on: no weekend, and no holiday of the table. A weekend that is worked on in exchange for
+    /// a holiday is in no table and counts as a weekend.
+    pub fn is_working(&self, day: Day) -> bool {
+        use jiff::civil::Weekday::{Saturday, Sunday};
+        !matches!(day.to_civil().weekday(), Saturday | Sunday) && !self.off.contains(&day)
     }
 
     /// What it says of a day.

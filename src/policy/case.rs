@@ -6,11 +6,13 @@ use crate::smpp::time::{Time, TimeError};
 use crate::smpp::udh::{Part, Parts};
 use crate::smpp::{Operation, Submission};
 
+use super::content::{Campaign, fold};
 use super::matching;
 use super::mode::{Mode, Rule};
 use super::passed::Passed;
 use super::reason::{Reason, Reasons};
 use super::regions::Place;
+use super::rules::content;
 use super::ruleset::{Account, Ruleset};
 use super::switches::{Multipart, ZeroOffset};
 
@@ -33,6 +35,8 @@ impl Scratch {
 pub struct Buffers {
     text: Vec<char>,
     matching: Vec<char>,
+    content: Vec<char>,
+    found: Vec<u32>,
 }
 
 /// One submission with everything that more than one rule looks at.
@@ -58,6 +62,8 @@ pub struct Case<'a> {
     pub place: Option<Place>,
     /// The text; `None` if no rule of this account looks at it.
     pub text: Option<Result<Text<'a>, CodingError>>,
+    /// The registered texts that it is, for [`super::content::Content::of`]; `None` if it is not held against them.
+    pub found: Option<&'a [u32]>,
 }
 
 /// Under whose rules a text is judged: what the rules about nothing but the text look at.
@@ -67,6 +73,8 @@ pub struct Author<'a> {
     pub rules: &'a Ruleset,
     /// Who sends.
     pub account: &'a Account,
+    /// Whether it is sent for a city: by its account, or by its campaign (F1).
+    pub for_city: bool,
 }
 
 /// A decoded text.
@@ -76,6 +84,8 @@ pub struct Text<'a> {
     pub chars: &'a [char],
     /// As it is compared; empty if no rule of this account compares it.
     pub matching: &'a [char],
+    /// As it is held against the registered ones; empty if it is not.
+    pub content: &'a [char],
     /// How it was written.
     pub encoding: Encoding,
 }
@@ -118,8 +128,17 @@ impl<'a> Case<'a> {
         now: Moment,
         buffers: &'a mut Buffers,
     ) -> Self {
-        let text = Text::read(rules, account, submission, buffers);
-        Self { text, ..Self::without_text(rules, account, submission, now) }
+        let Buffers { text, matching, content, found } = buffers;
+        let text = Text::read(rules, account, submission, [text, matching, content]);
+        let case = Self { text, ..Self::without_text(rules, account, submission, now) };
+        let author = Author::new(rules, account);
+        match case.readable().filter(|_| author.compares_content() && case.part().is_none()) {
+            Some(text) => {
+                rules.content.find(text.content, content::unit(author), found);
+                Self { found: Some(found), ..case }
+            }
+            None => case,
+        }
     }
 
     /// The same for rules that do not look at the text.
@@ -133,7 +152,8 @@ impl<'a> Case<'a> {
         let edt = schedule.edt(now);
         let local = LocalTime::of(edt);
         let (recipient, place) = whereabouts(rules, submission, local);
-        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text: None }
+        let (text, found) = (None, None);
+        Self { rules, account, submission, now, schedule, edt, local, recipient, place, text, found }
     }
 
     /// The same case for one recipient of several.
@@ -165,8 +185,23 @@ impl<'a> Case<'a> {
     }
 
     /// Under whose rules the text is judged.
-    pub const fn author(&self) -> Author<'a> {
-        Author { rules: self.rules, account: self.account }
+    pub fn author(&self) -> Author<'a> {
+        let own = Author::new(self.rules, self.account);
+        Author { for_city: own.for_city || self.campaign().is_some_and(|campaign| campaign.city.is_some()), ..own }
+    }
+
+    /// The registered text that it is, if it was held against them.
+    pub fn campaign(&self) -> Option<&'a Campaign> {
+        let found = self.found.filter(|found| !found.is_empty())?;
+        content::campaign(Author::new(self.rules, self.account), found, &self.moments())
+    }
+
+    /// When it is delivered; two moments where its time can be read in two ways.
+    pub const fn moments(&self) -> [Moment; 2] {
+        match self.schedule {
+            Schedule::Either { utc, local } => [utc, local],
+            _ => [self.edt, self.edt],
+        }
     }
 
     /// Which part of a message this is, where parts are judged together: what a
@@ -197,7 +232,22 @@ fn whereabouts(
     (recipient, recipient.ok().and_then(|number| rules.regions.place(number, local.day)))
 }
 
-impl Author<'_> {
+impl<'a> Author<'a> {
+    /// An account under some rules, before anything is known of its campaign.
+    pub const fn new(rules: &'a Ruleset, account: &'a Account) -> Self {
+        Self { rules, account, for_city: account.city.is_some() }
+    }
+
+    /// Whether its texts are held against the registered ones. Where that would only be counted and none is
+    /// registered, the site keeps no registry, and every message would count.
+    pub fn compares_content(&self) -> bool {
+        match self.account.modes.get(Rule::Content) {
+            Mode::Off => false,
+            Mode::Observe => !self.rules.content.is_empty(),
+            Mode::Enforce => true,
+        }
+    }
+
     /// Whether the parts of one message are judged together. The exempt class's always are.
     pub fn joins_parts(&self) -> bool {
         self.rules.switches.length.multipart == Multipart::Group || self.account.class == AccountClass::ExemptPlatform
@@ -209,14 +259,15 @@ impl<'a> Text<'a> {
         rules: &Ruleset,
         account: &Account,
         submission: &Submission<'_>,
-        buffers: &'a mut Buffers,
+        [chars, matching, content]: [&'a mut Vec<char>; 3],
     ) -> Option<Result<Self, CodingError>> {
-        let Buffers { text: chars, matching } = buffers;
         let judged = |rule| account.modes.judges(rule);
         let compared = judged(Rule::Signature)
             || judged(Rule::Contact)
+            || judged(Rule::Category) && rules.switches.category.keywords.words().next().is_some()
             || judged(Rule::Length) && !rules.switches.length.count_signature;
-        if !(compared || judged(Rule::Decode) || judged(Rule::Length)) {
+        let registered = Author::new(rules, account).compares_content();
+        if !(compared || registered || judged(Rule::Decode) || judged(Rule::Length)) {
             return None;
         }
         let octets = submission.user_data.text;
@@ -229,7 +280,15 @@ impl<'a> Text<'a> {
         if compared {
             matching::matching_text(chars, rules.switches.signature.strip_format_chars, matching);
         }
-        Some(Ok(Self { chars, matching, encoding }))
+        if !registered {
+            return Some(Ok(Self { chars, matching, content: &[], encoding }));
+        }
+        let strips = rules.switches.signature.strip_format_chars;
+        if compared && fold::is_as_matching(chars, strips) {
+            return Some(Ok(Self { chars, matching, content: matching, encoding }));
+        }
+        fold::content_text(chars, content);
+        Some(Ok(Self { chars, matching, content, encoding }))
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Permit {
     observed: Reasons,
     piece: Option<Box<Piece>>,
     cap: Cap,
+    campaign: Option<u32>,
 }
 
 /// What has not, and why.
@@ -50,7 +51,7 @@ pub fn decide(
 ) -> Result<Permit, Refusal> {
     let Scratch { buffers, passed } = scratch;
     if passed.is_again(rules, account, submission) {
-        let case = Case::without_text(rules, account, submission, now);
+        let case = Case { found: passed.found(), ..Case::without_text(rules, account, submission, now) };
         let observed = judged(&case, &ASKED_AGAIN)?;
         return Ok(Permit::of(&case, observed));
     }
@@ -58,7 +59,7 @@ pub fn decide(
     let observed = judged(&case, &STATELESS)?;
     let permit = Permit::of(&case, observed);
     if observed.is_empty() && permit.piece.is_none() {
-        passed.note(rules, account, submission);
+        passed.note(rules, account, submission, case.found);
     }
     Ok(permit)
 }
@@ -74,15 +75,15 @@ pub fn decide_repeated(
 ) -> Option<Result<Permit, Refusal>> {
     let passed = &mut scratch.passed;
     let submission = Submission::to(passed.recipient(rules, account, frame)?);
-    let case = Case::without_text(rules, account, &submission, now);
+    let case = Case { found: passed.found(), ..Case::without_text(rules, account, &submission, now) };
     if passed.is_timely(now) {
         return Some(judged(&case, &OF_THE_RECIPIENT).map(|observed| Permit::bare(&case, observed)));
     }
-    let verdict = judged(&case, &ASKED_AGAIN);
-    if verdict.is_ok_and(Reasons::is_empty) {
+    let verdict = judged(&case, &ASKED_AGAIN).map(|observed| Permit::bare(&case, observed));
+    if verdict.as_ref().is_ok_and(|permit| permit.observed.is_empty()) {
         passed.note_timely(now);
     }
-    Some(verdict.map(|observed| Permit::bare(&case, observed)))
+    Some(verdict)
 }
 
 /// Judges one text to several recipients. What is not a recipient's own is read and judged once, however
@@ -168,7 +169,7 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
     let observed = tally.verdict(account)?;
-    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None, cap: Cap::default() })
+    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None, cap: Cap::default(), campaign: None })
 }
 
 /// The one rule that a frame meets which is no readable submission.
@@ -219,13 +220,20 @@ impl Permit {
     fn of(case: &Case<'_>, observed: Reasons) -> Self {
         let edt = within_reach(case.edt, case.now, case.rules.switches.schedule.max_ahead_hours);
         let (recipient, place, piece, cap) = (case.recipient.ok(), case.place, Piece::of(case), schedule::cap(case));
-        Self { recipient, place, edt, observed, piece, cap }
+        let campaign = case.campaign().map(|campaign| campaign.number);
+        Self { recipient, place, edt, observed, piece, cap, campaign }
+    }
+
+    /// The number of the registered text that it is; `None` if it is none, or was not held against them.
+    pub const fn campaign(&self) -> Option<u32> {
+        self.campaign
     }
 
     /// Of a message that is delivered at once and is no part of another.
     fn bare(case: &Case<'_>, observed: Reasons) -> Self {
         let (recipient, place) = (case.recipient.ok(), case.place);
-        Self { recipient, place, edt: case.now, observed, piece: None, cap: Cap::default() }
+        let campaign = case.campaign().map(|campaign| campaign.number);
+        Self { recipient, place, edt: case.now, observed, piece: None, cap: Cap::default(), campaign }
     }
 
     /// What of its validity is shortened before it goes on.

@@ -10,12 +10,14 @@ use crate::smpp::coding::ONE_MESSAGE;
 
 use super::calendar::DayKind;
 use super::case::{Buffers, Case, Finding, Schedule, Scratch};
+use super::content::{Period, Standing};
 use super::decide::{Permit, Refusal, Replaced, decide, decide_replacement};
 use super::mode::{Mode, Rule};
 use super::reason::Reasons;
 use super::regions::{City, Operator};
-use super::rules::{STATELESS, hours, length, operation, signature};
+use super::rules::{STATELESS, content, hours, length, operation, signature};
 use super::ruleset::{Account, Ruleset};
+use super::switches::OptOutScope;
 
 /// A verdict and how it came about.
 #[derive(Clone, Debug)]
@@ -26,6 +28,10 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// The policy version that was asked.
     pub policy_version: u64,
+    /// The generation of the registry that was asked; 0 where there is none.
+    pub registry_generation: u64,
+    /// The number of the campaign that the text is.
+    pub campaign: Option<u32>,
     /// The recipient; prints masked.
     pub recipient: Option<Msisdn>,
     /// The recipient's city, if it is one of the province's.
@@ -107,6 +113,8 @@ impl Explanation {
             verdict,
             steps: STATELESS.into_iter().map(|(rule, check)| Step::of(rule, case, check(case))).collect(),
             policy_version: rules.version,
+            registry_generation: rules.content.generation(),
+            campaign: case.campaign().map(|campaign| campaign.number),
             recipient: case.recipient.ok(),
             city: place.and_then(|place| rules.regions.city_of(place.city?)).cloned(),
             operator: place.map(|place| place.operator),
@@ -152,12 +160,15 @@ fn detail(rule: Rule, case: &Case<'_>) -> Detail {
         Rule::Destination => destination(case),
         Rule::Region => region(case),
         Rule::Customers => customers(case),
+        Rule::OptedOut => opted_out(case),
         Rule::Length => characters(case),
-        Rule::Signature | Rule::Contact if case.part().is_some() => {
+        Rule::Signature | Rule::Contact | Rule::Category | Rule::Content if case.part().is_some() => {
             Detail::new("judged when all parts of the message have come", "待各分段到齐后判定")
         }
         Rule::Signature => signed(case),
         Rule::Contact => contact(case),
+        Rule::Category => category(case),
+        Rule::Content => registered(case),
         Rule::Holiday => holiday(case),
         Rule::Hours => window(case),
         Rule::Spread | Rule::Once | Rule::Quota | Rule::Rate => Detail::default(),
@@ -257,6 +268,52 @@ fn contact(case: &Case<'_>) -> Detail {
     match case.account.contact_numbers.len() {
         0 => Detail::new("no number is registered: any mobile or area-code number will do", "未登记号码,任一电话即可"),
         count => Detail::new(format!("{count} contact numbers are registered"), format!("已登记 {count} 个联系电话")),
+    }
+}
+
+fn opted_out(case: &Case<'_>) -> Detail {
+    let list = &case.rules.opted_out;
+    if case.rules.switches.optout.scope == OptOutScope::Off {
+        return Detail::new("there is no list of those who opted out", "未启用退订名单");
+    }
+    Detail::new(format!("a list of {} who opted out", list.len()), format!("退订名单共 {} 条", list.len()))
+}
+
+fn category(case: &Case<'_>) -> Detail {
+    let words = case.rules.switches.category.keywords.words().count();
+    Detail::new(format!("{words} words are looked for"), format!("查找 {words} 个字样"))
+}
+
+/// The campaign that the text is, or the nearest one: by its number, never by its text.
+fn registered(case: &Case<'_>) -> Detail {
+    let content = &case.rules.content;
+    if let Some(campaign) = case.campaign() {
+        let number = campaign.number;
+        let standing = match campaign.standing {
+            Standing::Approved => ("approved", "已批准"),
+            Standing::Registered => ("registered", "已登记"),
+        };
+        let (english, chinese) = campaign.window.map_or_else(Default::default, |Period { from, until }| {
+            (format!(", to be sent from {from} until before {until}"), format!(",发送时间 {from} 至 {until}(不含)"))
+        });
+        let (word, chinese_word) = standing;
+        return Detail::new(
+            format!("campaign {number}, {word}{english}"),
+            format!("登记第 {number} 号,{chinese_word}{chinese}"),
+        );
+    }
+    let Some(text) = case.readable().filter(|_| case.found.is_some()) else {
+        return Detail::new("not held against the registered texts", "未与登记内容比对");
+    };
+    match content.nearest(text.content, content::unit(case.author())) {
+        Some((campaign, reach)) => Detail::new(
+            format!("no registered text; nearest is campaign {}, up to character {reach}", campaign.number),
+            format!("与登记内容不符;最接近第 {} 号,前 {reach} 字相同", campaign.number),
+        ),
+        None => Detail::new(
+            format!("no registered text among {} is like it", content.len()),
+            format!("{} 条登记内容均不相似", content.len()),
+        ),
     }
 }
 

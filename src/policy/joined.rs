@@ -4,32 +4,33 @@
 //! against what has come of its message before: the same number of parts, the
 //! same coding, the same day, a number that is still open, and the text joined
 //! in the order of the numbers. That text must stay within the limit with every
-//! part; signature and contact are judged on the part that completes it, so a
-//! message that breaks a rule can never be completed.
+//! part; signature, contact, category and campaign are judged on the part that completes it,
+//! so a message that breaks a rule can never be completed.
 //!
 //! What has come before is handed in as data; who keeps it is no matter of the policy.
 
 use std::fmt;
 
-use crate::domain::{Day, Msisdn};
+use crate::domain::{AccountClass, Day, LocalTime, Moment, Msisdn};
 use crate::smpp::Address;
 use crate::smpp::coding::Encoding;
 use crate::smpp::command::status;
 use crate::smpp::udh::Part;
 
 use super::case::{Author, Case, Finding, Text};
+use super::content::fold;
 use super::decide::{Refusal, Tally};
 use super::matching;
 use super::mode::{Mode, Rule};
 use super::reason::{Reason, Reasons};
-use super::rules::{contact, length, signature, source};
+use super::rules::{category, contact, content, length, signature, source};
 use super::ruleset::Account;
 
 /// Characters kept of one message's text, whatever `length.limit` is and whether it is enforced.
 pub const TEXT_MAX: usize = 4000; // above every limit (1000) and two zones (1000 each)
 
 /// The rules that look at the text as a whole.
-const OF_TEXT: [Rule; 3] = [Rule::Length, Rule::Signature, Rule::Contact];
+const OF_TEXT: [Rule; 5] = [Rule::Length, Rule::Signature, Rule::Contact, Rule::Category, Rule::Content];
 
 /// One part of a message, as far as the others need to know it.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,8 +130,9 @@ pub fn binds(account: &Account) -> bool {
     enforced(Rule::Once) || OF_TEXT.into_iter().any(enforced)
 }
 
-/// Holds a part against what has come of its message before. `day` is its own day of delivery.
-pub fn join(author: Author<'_>, piece: &Piece, day: Day, earlier: Option<&Earlier<'_>>) -> Result<Joined, Refusal> {
+/// Holds a part against what has come of its message before. `edt` is its own effective delivery time.
+pub fn join(author: Author<'_>, piece: &Piece, edt: Moment, earlier: Option<&Earlier<'_>>) -> Result<Joined, Refusal> {
+    let day = LocalTime::of(edt).day;
     let mut tally = Tally::default();
     let mut belongs = true;
     if let Some((rule, finding)) = earlier.and_then(|earlier| contradiction(piece, day, earlier)) {
@@ -140,7 +142,7 @@ pub fn join(author: Author<'_>, piece: &Piece, day: Day, earlier: Option<&Earlie
     let mut keep_text = false;
     if !tally.refuses() {
         let others = earlier.filter(|_| belongs).map_or(&[][..], |earlier| earlier.passed.texts());
-        keep_text = text(author, piece, others, !belongs, &mut tally);
+        keep_text = text(author, piece, edt, (others, !belongs), &mut tally);
     }
     let observed = tally.verdict(author.account)?;
     Ok(Joined { belongs, keep_text, observed })
@@ -159,7 +161,13 @@ fn contradiction(piece: &Piece, day: Day, earlier: &Earlier<'_>) -> Option<(Rule
 }
 
 /// Judges the text as far as it has come; tells whether this part of it is worth keeping.
-fn text(author: Author<'_>, piece: &Piece, others: &[(u8, &str)], alone: bool, tally: &mut Tally) -> bool {
+fn text(
+    author: Author<'_>,
+    piece: &Piece,
+    edt: Moment,
+    (others, alone): (&[(u8, &str)], bool),
+    tally: &mut Tally,
+) -> bool {
     if !OF_TEXT.into_iter().any(|rule| author.account.modes.judges(rule)) {
         return false;
     }
@@ -175,15 +183,41 @@ fn text(author: Author<'_>, piece: &Piece, others: &[(u8, &str)], alone: bool, t
     if whole {
         matching::matching_text(&chars, author.rules.switches.signature.strip_format_chars, &mut folded);
     }
-    let text = Text { chars: &chars, matching: &folded, encoding: Encoding::Ucs2 };
+    let text = Text { chars: &chars, matching: &folded, content: &[], encoding: Encoding::Ucs2 };
     if length::exceeds(author, text, whole) {
         add(author, tally, Rule::Length, Finding::refuse(Reason::TooLong));
     }
     if whole {
+        let for_city = campaign(author, piece, &chars, edt, tally);
+        let author = Author { for_city: author.for_city || for_city, ..author };
         add(author, tally, Rule::Signature, signature::judge(author, text));
         add(author, tally, Rule::Contact, contact::judge(author, text));
+        add(author, tally, Rule::Category, category::judge(&author.rules.switches.category.keywords, text));
     }
     true
+}
+
+/// Holds a whole text against the registered ones; tells whether its campaign is a city's, to whose subscribers it is
+/// then bound (7.3).
+fn campaign(author: Author<'_>, piece: &Piece, chars: &[char], edt: Moment, tally: &mut Tally) -> bool {
+    if !author.compares_content() {
+        return false;
+    }
+    let (mut folded, mut found) = (Vec::new(), Vec::new());
+    fold::content_text(chars, &mut folded);
+    author.rules.content.find(&folded, content::unit(author), &mut found);
+    add(author, tally, Rule::Content, content::judge(author, &found, &[edt]));
+    let of_city = content::campaign(author, &found, &[edt]).and_then(|campaign| campaign.city.as_deref());
+    if let (Some(slug), Recipient::Subscriber(number)) = (of_city, piece.to)
+        && author.account.class == AccountClass::Province1258
+    {
+        let place = author.rules.regions.place(number, LocalTime::of(edt).day);
+        let own = place.and_then(|place| author.rules.regions.city_of(place.city?)).is_some_and(|own| own.slug == slug);
+        if !own {
+            add(author, tally, Rule::Region, Finding::refuse(Reason::OtherCity));
+        }
+    }
+    of_city.is_some()
 }
 
 fn add(author: Author<'_>, tally: &mut Tally, rule: Rule, finding: Finding) {
@@ -251,6 +285,7 @@ mod tests {
     use crate::smpp::udh::PartKind;
 
     const TODAY: Day = Day::from_number(20_781);
+    const NOON: Moment = TODAY.start();
 
     fn piece(total: u8, index: u8, text: &str) -> Piece {
         let part = Part { kind: PartKind::Udh8, reference: 7, total, index };
@@ -265,7 +300,7 @@ mod tests {
         let mut switches = Switches::default();
         switches.length.multipart = Multipart::Group;
         let rules = with_switches(switches);
-        join(Author { rules: &rules, account }, piece, TODAY, before)
+        join(Author::new(&rules, account), piece, NOON, before)
     }
 
     fn reason(account: &Account, piece: &Piece, before: Option<&Earlier<'_>>) -> Option<Reason> {

@@ -1,4 +1,5 @@
-//! The labelled texts of `tests/data/messages.csv` against the decision, for every class.
+//! The labelled texts of `tests/data/messages.csv` against the decision, for every class. They are labelled by what a
+//! text shows by itself, so the registry is off (as `testing::account` has it).
 
 use std::fmt::Write;
 

@@ -3,6 +3,7 @@
 
 pub mod calendar;
 pub mod case;
+pub mod content;
 pub mod decide;
 pub mod explain;
 pub mod joined;
@@ -11,6 +12,7 @@ mod labelled;
 pub mod matching;
 pub mod mode;
 pub mod numbers;
+pub mod opted_out;
 mod passed;
 pub mod phrases;
 pub mod quirks;

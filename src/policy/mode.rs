@@ -20,12 +20,18 @@ pub enum Rule {
     Region,
     /// The manager's own customers (5.1.3).
     Customers,
+    /// Nobody who has opted out.
+    OptedOut,
     /// At most 65 characters, one short message (4.1).
     Length,
     /// Name and consultation phrase (4.2, 4.3, 5.1.2).
     Signature,
     /// The manager's contact (5.1.3).
     Contact,
+    /// No words of a category that bulk SMS is not for (2.1, 2.2, 2.3).
+    Category,
+    /// Registered and approved texts only (5.1.1, 5.2, 7.8).
+    Content,
     /// No holidays (7.4).
     Holiday,
     /// No night, no busy hours (7.5).
@@ -60,7 +66,7 @@ pub struct Modes([Mode; Rule::COUNT]);
 
 impl Rule {
     /// How many rules there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 19;
     /// Every rule, in the order in which they are judged.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Decode,
@@ -70,9 +76,12 @@ impl Rule {
         Self::Destination,
         Self::Region,
         Self::Customers,
+        Self::OptedOut,
         Self::Length,
         Self::Signature,
         Self::Contact,
+        Self::Category,
+        Self::Content,
         Self::Holiday,
         Self::Hours,
         Self::Spread,
@@ -91,9 +100,12 @@ impl Rule {
             Self::Destination => "destination",
             Self::Region => "region",
             Self::Customers => "customers",
+            Self::OptedOut => "opted_out",
             Self::Length => "length",
             Self::Signature => "signature",
             Self::Contact => "contact",
+            Self::Category => "category",
+            Self::Content => "content",
             Self::Holiday => "holiday",
             Self::Hours => "hours",
             Self::Spread => "spread",
@@ -118,6 +130,9 @@ impl Rule {
             Self::Region => "7.3",
             Self::Customers | Self::Contact => "5.1.3",
             Self::Signature => "4.2, 4.3, 5.1.2",
+            Self::Category => "2.1, 2.2, 2.3",
+            Self::Content => "5.1.1, 5.2, 7.8",
+            Self::OptedOut => "-",
             Self::Holiday => "7.4",
             Self::Hours => "7.5",
             Self::Spread => "7.7",
@@ -142,9 +157,12 @@ impl Rule {
             Reason::BadDestination => Self::Destination,
             Reason::OtherCity | Reason::UnknownSegment | Reason::OtherProvince => Self::Region,
             Reason::NotOwnCustomer => Self::Customers,
+            Reason::OptedOut => Self::OptedOut,
             Reason::TooLong | Reason::Multipart => Self::Length,
             Reason::NoName | Reason::NoConsult | Reason::NoSignature | Reason::ForeignConsult => Self::Signature,
             Reason::NoContact => Self::Contact,
+            Reason::CategoryDenied => Self::Category,
+            Reason::NotApproved | Reason::CampaignTime | Reason::NotRegistered => Self::Content,
             Reason::CalendarMissing | Reason::Holiday => Self::Holiday,
             Reason::Night | Reason::Busy => Self::Hours,
             Reason::Spread => Self::Spread,

@@ -1,7 +1,8 @@
 //! The message that passed last, in case it comes again to another subscriber: a campaign sends one to thousands.
 //!
 //! Of two messages that differ in nothing but the recipient, the rules find the same in everything else, as long as
-//! account and ruleset are the same. So only the rules about recipient and time are asked again. Nothing is taken for
+//! account and ruleset are the same. So only the rules about recipient and time are asked again; which registered
+//! text it is, is remembered for those that look at its campaign. Nothing is taken for
 //! granted of a message that was refused, that a rule had something to note about, or that is one of several parts.
 
 use crate::domain::{AccountId, Moment};
@@ -22,6 +23,8 @@ pub(super) struct Passed {
     serial: u64,
     /// When the rules about its time last had nothing to say: all messages of a batch are judged at one instant.
     timely: Option<Moment>,
+    /// The registered texts that it is, if it was held against them.
+    found: Option<Vec<u32>>,
 }
 
 impl Passed {
@@ -52,8 +55,19 @@ impl Passed {
         self.timely = Some(now);
     }
 
+    /// The registered texts that it is.
+    pub(super) fn found(&self) -> Option<&[u32]> {
+        self.found.as_deref()
+    }
+
     /// This one has passed.
-    pub(super) fn note(&mut self, rules: &Ruleset, account: &Account, submission: &Submission<'_>) {
+    pub(super) fn note(
+        &mut self,
+        rules: &Ruleset,
+        account: &Account,
+        submission: &Submission<'_>,
+        found: Option<&[u32]>,
+    ) {
         let Some((before, behind)) = submission.around else { return };
         self.by = Some((rules.identity, account.id));
         self.bare = is_bare(rules, account, submission);
@@ -62,6 +76,13 @@ impl Passed {
         for (own, octets) in [(&mut self.before, before), (&mut self.behind, behind)] {
             own.clear();
             own.extend_from_slice(octets);
+        }
+        match (&mut self.found, found) {
+            (Some(own), Some(found)) => {
+                own.clear();
+                own.extend_from_slice(found);
+            }
+            (own, found) => *own = found.map(<[u32]>::to_vec),
         }
     }
 }

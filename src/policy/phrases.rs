@@ -67,7 +67,9 @@ pub fn find_extra_name(text: &[char], zone: Zone, name: &str) -> Option<Range<us
 
 /// Whether a word of the configuration stands anywhere, whatever follows it.
 pub fn says(text: &[char], word: &str) -> bool {
-    (0..text.len()).any(|start| spelled_at(text, start, configured(word)).is_some())
+    let Some(first) = configured(word).next() else { return false };
+    let mut starts = (0..text.len()).filter(|start| text[*start] == first);
+    starts.any(|start| spelled_at(text, start, configured(word)).is_some())
 }
 
 // === the parts ===

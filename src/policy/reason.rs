@@ -32,6 +32,8 @@ pub enum Reason {
     OtherProvince,
     /// Not on the account manager's customer list (5.1.3).
     NotOwnCustomer,
+    /// The subscriber has asked not to be sent to.
+    OptedOut,
     /// More than 65 characters (4.1).
     TooLong,
     /// Does not fit one short message (4.1).
@@ -46,6 +48,14 @@ pub enum Reason {
     ForeignConsult,
     /// The account manager's contact is missing (5.1.3).
     NoContact,
+    /// Words of a category that bulk SMS is not for (2.1, 2.2, 2.3).
+    CategoryDenied,
+    /// No approved campaign has this text (5.1.1, 5.2).
+    NotApproved,
+    /// Outside the time that was arranged for the campaign (5.1.1, 5.2).
+    CampaignTime,
+    /// Not in the 1860 centre's knowledge base (7.8).
+    NotRegistered,
     /// The calendar has no such year (7.4).
     CalendarMissing,
     /// A blocked holiday (7.4).
@@ -91,7 +101,7 @@ pub struct Reasons(u64);
 
 impl Reason {
     /// Every reason, in order of precedence.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::AccountUnknown,
         Self::DecodeFailed,
         Self::SourceNotAllowed,
@@ -103,6 +113,7 @@ impl Reason {
         Self::UnknownSegment,
         Self::OtherProvince,
         Self::NotOwnCustomer,
+        Self::OptedOut,
         Self::TooLong,
         Self::Multipart,
         Self::NoName,
@@ -110,6 +121,10 @@ impl Reason {
         Self::NoSignature,
         Self::ForeignConsult,
         Self::NoContact,
+        Self::CategoryDenied,
+        Self::NotApproved,
+        Self::CampaignTime,
+        Self::NotRegistered,
         Self::CalendarMissing,
         Self::Holiday,
         Self::Night,
@@ -138,6 +153,7 @@ impl Reason {
             Self::UnknownSegment => "unknown_segment",
             Self::OtherProvince => "other_province",
             Self::NotOwnCustomer => "not_own_customer",
+            Self::OptedOut => "opted_out",
             Self::TooLong => "too_long",
             Self::Multipart => "multipart",
             Self::NoName => "no_name",
@@ -145,6 +161,10 @@ impl Reason {
             Self::NoSignature => "no_signature",
             Self::ForeignConsult => "foreign_consult",
             Self::NoContact => "no_contact",
+            Self::CategoryDenied => "category_denied",
+            Self::NotApproved => "not_approved",
+            Self::CampaignTime => "campaign_time",
+            Self::NotRegistered => "not_registered",
             Self::CalendarMissing => "calendar_missing",
             Self::Holiday => "holiday",
             Self::Night => "night",
@@ -178,13 +198,16 @@ impl Reason {
             Self::NoName | Self::NoConsult => "4.2",
             Self::NoSignature => "4.3",
             Self::ForeignConsult => "5.1.2",
+            Self::CategoryDenied => "2.1, 2.2, 2.3",
+            Self::NotApproved | Self::CampaignTime => "5.1.1, 5.2",
+            Self::NotRegistered => "7.8",
             Self::CalendarMissing | Self::Holiday => "7.4",
             Self::Night | Self::Busy => "7.5",
             Self::Spread => "7.7",
             Self::Duplicate => "7.1a",
             Self::Quota => "7.1b",
             Self::Paused | Self::Rate => "7.6",
-            Self::UpstreamDown | Self::LedgerUnavailable | Self::ClockUntrusted => "-",
+            Self::OptedOut | Self::UpstreamDown | Self::LedgerUnavailable | Self::ClockUntrusted => "-",
         }
     }
 
@@ -201,13 +224,18 @@ impl Reason {
             | Self::NoSignature
             | Self::ForeignConsult
             | Self::NoContact
+            | Self::CategoryDenied
+            | Self::NotApproved
+            | Self::CampaignTime
+            | Self::NotRegistered
             | Self::Duplicate
             | Self::Quota => status::ESME_RSUBMITFAIL,
             Self::BadDestination
             | Self::OtherCity
             | Self::UnknownSegment
             | Self::OtherProvince
-            | Self::NotOwnCustomer => status::ESME_RINVDSTADR,
+            | Self::NotOwnCustomer
+            | Self::OptedOut => status::ESME_RINVDSTADR,
             Self::ScheduleInvalid
             | Self::ScheduleTooFar
             | Self::CalendarMissing
@@ -223,7 +251,7 @@ impl Reason {
     /// Whether sending the same message again can help.
     pub const fn persistence(self) -> Persistence {
         match self {
-            Self::Holiday | Self::Night | Self::Busy => Persistence::ThisTime,
+            Self::CampaignTime | Self::Holiday | Self::Night | Self::Busy => Persistence::ThisTime,
             Self::Duplicate | Self::Quota => Persistence::ThisDay,
             Self::Paused
             | Self::Spread
@@ -249,6 +277,7 @@ impl Reason {
             Self::UnknownSegment => "the number's segment is unknown, so its city cannot be shown",
             Self::OtherProvince => "the subscriber belongs to another province",
             Self::NotOwnCustomer => "the subscriber is not on the account manager's list",
+            Self::OptedOut => "the subscriber has asked not to be sent to",
             Self::TooLong => "the text is longer than allowed",
             Self::Multipart => "the text does not fit one short message",
             Self::NoName => "the signature lacks the provincial company's name",
@@ -256,6 +285,10 @@ impl Reason {
             Self::NoSignature => "the signature has neither the name nor a local consultation number",
             Self::ForeignConsult => "the text gives a consultation number of another place",
             Self::NoContact => "the account manager's contact number is missing",
+            Self::CategoryDenied => "the text has words of a category that bulk SMS is not for",
+            Self::NotApproved => "no approved campaign of the unit has this text",
+            Self::CampaignTime => "outside the time that was arranged for the campaign",
+            Self::NotRegistered => "the text is not in the 1860 centre's knowledge base",
             Self::CalendarMissing => "the holiday calendar does not cover the day",
             Self::Holiday => "no bulk messages on this holiday",
             Self::Night => "no bulk messages at night",
@@ -285,6 +318,7 @@ impl Reason {
             Self::UnknownSegment => "号段未知,无法确认归属地市",
             Self::OtherProvince => "用户属于外省",
             Self::NotOwnCustomer => "用户不在该客户经理的客户名单内",
+            Self::OptedOut => "用户已退订",
             Self::TooLong => "短信内容超过规定字数",
             Self::Multipart => "短信内容不能以一条短信发送",
             Self::NoName => "落款缺少“安徽移动”字样",
@@ -292,6 +326,10 @@ impl Reason {
             Self::NoSignature => "落款既无“移动”字样也无当地咨询电话",
             Self::ForeignConsult => "内容中出现非当地咨询电话",
             Self::NoContact => "缺少客户经理的联系方式",
+            Self::CategoryDenied => "内容含不得群发类别的字样",
+            Self::NotApproved => "内容与本单位已批准的群发申请不符",
+            Self::CampaignTime => "不在该申请安排的发送时间内",
+            Self::NotRegistered => "内容未报送知识库",
             Self::CalendarMissing => "节假日表未覆盖该日期",
             Self::Holiday => "节假日不得群发",
             Self::Night => "夜间不得群发",

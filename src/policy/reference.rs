@@ -63,6 +63,9 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
         Reason::NotOwnCustomer => {
             ("remove the number, or have it entered in the manager's list", "删除该号码,或将其登记到客户名单")
         }
+        Reason::OptedOut => {
+            ("remove the number; only the subscriber can have it sent to again", "从名单中删除该号码,除非用户重新同意")
+        }
         Reason::TooLong => ("shorten the text; the signature counts", "精简内容,落款也计入字数"),
         Reason::Multipart => ("write a text that fits one short message", "将内容压缩到一条短信以内"),
         Reason::NoName => ("end the text with 安徽移动 and 询1860", "文末注明“安徽移动”及“询1860”"),
@@ -72,6 +75,19 @@ pub const fn advice(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::ForeignConsult => ("give a local consultation number only", "只留当地咨询电话"),
         Reason::NoContact => ("add the manager's registered number", "加上已登记的客户经理电话"),
+        Reason::CategoryDenied => (
+            "take the words out, or ask the operator: image promotion, other organisations' advertising and single SP services may not be sent",
+            "删除相关字样或联系运营商:不得群发形象宣传、其他单位广告和单一 SP 业务",
+        ),
+        Reason::NotApproved => (
+            "send the text as it was approved, or apply for it; `smsluice explain` names the nearest campaign",
+            "按批准的内容发送,或先行申请;smsluice explain 可指出最接近的申请",
+        ),
+        Reason::CampaignTime => ("send it in the time that was arranged (F13)", "在安排的时间(F13)内发送"),
+        Reason::NotRegistered => (
+            "give the text to the 1860 centre for its knowledge base, and register it",
+            "先将内容报送 1860 中心知识库并登记",
+        ),
         Reason::CalendarMissing => {
             ("nothing: the operator must extend the holiday calendar", "发送方无需处理,由运营商补全节假日表")
         }

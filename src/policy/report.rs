@@ -31,6 +31,10 @@ pub struct Report {
     account: String,
     class: &'static str,
     policy_version: u64,
+    /// Generation of the registry; 0 where nothing was ever registered.
+    registry_generation: u64,
+    /// Number of the campaign that the text is.
+    campaign: Option<u32>,
     /// The recipient in its one form, masked.
     canonical: Option<String>,
     city: Option<String>,
@@ -80,6 +84,7 @@ impl Report {
             city_names: explanation.city.as_ref().map(names),
             operator: explanation.operator.map(super::regions::Operator::code),
             length: explanation.length,
+            campaign: explanation.campaign,
             edt: Some(explanation.edt.to_string()),
             rules: lines.chain(Line::stateful(account)).collect(),
             ..Self::new(rules, account, &explanation.verdict)
@@ -130,6 +135,8 @@ impl Report {
             account: account.system_id.to_string(),
             class: account.class.code(),
             policy_version: rules.version,
+            registry_generation: rules.content.generation(),
+            campaign: None,
             canonical: None,
             city: None,
             operator: None,
@@ -159,7 +166,11 @@ impl Report {
         if let Some(edt) = &self.edt {
             row(say("时间", "delivery"), edt);
         }
-        row(say("策略", "policy  "), &format!("{}{}", say("版本 ", "version "), self.policy_version));
+        let registry = match self.registry_generation {
+            0 => String::new(),
+            generation => format!("{}{generation}", say(",登记库 ", ", registry ")),
+        };
+        row(say("策略", "policy  "), &format!("{}{}{registry}", say("版本 ", "version "), self.policy_version));
         out.push('\n');
         for line in &self.rules {
             line.write(&mut out, chinese);

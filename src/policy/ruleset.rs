@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::domain::{AccountClass, AccountId, Msisdn, SourcePattern};
 
 use super::calendar::Calendar;
+use super::content::Content;
 use super::mode::Modes;
+use super::opted_out::OptedOut;
 use super::quirks::{Quirk, Quirks};
 use super::reason::Reason;
 use super::regions::{CityId, Regions};
 use super::switches::{DefaultAlphabet, Switches, ZeroOffset};
 
 /// One version of the policy with its accounts and tables.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ruleset {
     /// Tells it from every other of the process.
     pub identity: Identity,
@@ -28,13 +30,17 @@ pub struct Ruleset {
     /// The accounts, by [`AccountId`].
     pub accounts: Vec<Arc<Account>>,
     /// Position of an account by system_id.
-    pub by_system_id: HashMap<Box<str>, AccountId>,
+    pub by_system_id: Arc<HashMap<Box<str>, AccountId>>,
     /// Units, by [`UnitId`].
-    pub units: Vec<Box<str>>,
+    pub units: Arc<Vec<Box<str>>>,
     /// Number tables.
-    pub regions: Regions,
+    pub regions: Arc<Regions>,
     /// Holidays.
-    pub calendar: Calendar,
+    pub calendar: Arc<Calendar>,
+    /// The registered and approved texts.
+    pub content: Arc<Content>,
+    /// Who has opted out.
+    pub opted_out: Arc<OptedOut>,
 }
 
 /// What one [`Ruleset`] has and no other of the process, so that something found under it can be remembered.
@@ -116,6 +122,12 @@ impl Identity {
 }
 
 impl Ruleset {
+    /// The same rules over other registered texts and another list of those who have opted out; what is large is shared.
+    #[must_use]
+    pub fn with_registry(&self, content: Arc<Content>, opted_out: Arc<OptedOut>) -> Self {
+        Self { identity: Identity::unique(), content, opted_out, ..self.clone() }
+    }
+
     /// The account of a system_id.
     pub fn account(&self, system_id: &str) -> Option<&Arc<Account>> {
         self.by_system_id.get(system_id).map(|id| &self.accounts[id.0 as usize])

@@ -2,22 +2,26 @@
 //!
 //! A table's columns are `at`, `account`, `source`, `to`, `text`, `fields`,
 //! `verdict`; all but the last may be absent. A block of TOML sets switches
-//! for the tables below it, an empty one sets them back.
+//! for the tables below it, an empty one sets them back; so do blocks of
+//! registered texts and of subscribers who opted out.
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::domain::{AccountClass, Msisdn, SourcePattern};
 use crate::smpp::Submission;
 
-use super::Quirk;
+use super::content::{Campaign, Content, Pattern, Period, Standing};
 use super::decide::{Permit, Refusal, Scratch, decide, malformed};
+use super::opted_out::OptedOut;
 use super::reason::{Reason, Reasons};
 use super::regions::CityId;
 use super::rules::STATELESS;
-use super::ruleset::Account;
+use super::ruleset::{Account, UnitId};
 use super::switches::{CityOn1258, Switches};
 use super::testing::{Frame, WEEKDAY, account, at, with_switches};
+use super::{Mode, Quirk, Rule};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 
@@ -37,15 +41,21 @@ fn every_row_of_the_scenarios_has_its_verdict() {
 
 /// Runs one file and counts its rows.
 fn run(file: &str, mut wrong: impl FnMut(usize, &str, &str)) -> usize {
-    let (mut switches, mut columns, mut toml, mut rows) = (Switches::default(), None, None::<String>, 0);
+    let (mut site, mut columns, mut block, mut rows) = (Site::default(), None, None::<(&str, String)>, 0);
     for (number, line) in file.lines().enumerate() {
-        match (&mut toml, line) {
-            (None, "```toml") => toml = Some(String::new()),
-            (Some(block), "```") => {
-                switches = toml::from_str(block).unwrap_or_else(|error| panic!("line {number}: {error}"));
-                toml = None;
+        match (&mut block, line) {
+            (None, "```toml" | "```registry" | "```optout") => block = Some((&line[3..], String::new())),
+            (Some((kind, text)), "```") => {
+                match *kind {
+                    "toml" => {
+                        site.switches = toml::from_str(text).unwrap_or_else(|error| panic!("line {number}: {error}"));
+                    }
+                    "registry" => site.content = Arc::new(Content::new(1, text.lines().map(campaign).collect())),
+                    _ => site.opted_out = Arc::new(opted_out(text)),
+                }
+                block = None;
             }
-            (Some(block), line) => block.extend([line, "\n"]),
+            (Some((_, text)), line) => text.extend([line, "\n"]),
             (None, line) if line.starts_with('|') => match &columns {
                 None => columns = Some(cells(line)),
                 Some(_) if line.starts_with("| ---") => {}
@@ -53,7 +63,7 @@ fn run(file: &str, mut wrong: impl FnMut(usize, &str, &str)) -> usize {
                     rows += 1;
                     let row: Vec<_> = columns.iter().copied().zip(cells(line)).collect();
                     let expected = column(&row, "verdict").expect("every table has verdicts");
-                    let found = verdict(&row, &switches);
+                    let found = verdict(&row, &site);
                     if !agrees(expected, &found) {
                         wrong(number + 1, expected, &found);
                     }
@@ -63,6 +73,38 @@ fn run(file: &str, mut wrong: impl FnMut(usize, &str, &str)) -> usize {
         }
     }
     rows
+}
+
+/// What holds for the tables below a block.
+#[derive(Default)]
+struct Site {
+    switches: Switches,
+    content: Arc<Content>,
+    opted_out: Arc<OptedOut>,
+}
+
+/// `number | unit | city or - | approved or registered | from, until or - | text`.
+fn campaign(line: &str) -> Campaign {
+    let fields: Vec<&str> = line.split(" | ").map(str::trim).collect();
+    let [number, unit, city, standing, window, text] = fields[..] else { panic!("`{line}` is no campaign") };
+    Campaign {
+        number: number.parse().unwrap(),
+        unit: unit.into(),
+        city: (city != "-").then(|| city.into()),
+        standing: if standing == "approved" { Standing::Approved } else { Standing::Registered },
+        window: window.split_once(", ").map(|(from, until)| Period { from: at(from), until: at(until) }),
+        pattern: Arc::new(Pattern::parse(text).unwrap()),
+    }
+}
+
+/// A subscriber a line, and the account if it is one.
+fn opted_out(text: &str) -> OptedOut {
+    let entry = |line: &'_ str| {
+        let (number, account) = line.split_once(' ').map_or((line, None), |(number, account)| (number, Some(account)));
+        (Msisdn::parse(0, 0, number.as_bytes(), false).unwrap(), account.map(str::to_owned))
+    };
+    let entries: Vec<_> = text.lines().map(entry).collect();
+    OptedOut::new(entries.iter().map(|(number, account)| (*number, account.as_deref())))
 }
 
 fn cells(line: &str) -> Vec<&str> {
@@ -79,7 +121,8 @@ fn agrees(expected: &str, found: &str) -> bool {
         || found.strip_prefix(expected).is_some_and(|rest| rest.starts_with(" 0x") || rest.starts_with(" ("))
 }
 
-fn verdict(row: &[(&str, &str)], switches: &Switches) -> String {
+fn verdict(row: &[(&str, &str)], site: &Site) -> String {
+    let switches = &site.switches;
     let sender = sender(column(row, "account").unwrap_or("city_moa"));
     let (own, text) = match sender.class {
         AccountClass::Province1258
@@ -99,7 +142,8 @@ fn verdict(row: &[(&str, &str)], switches: &Switches) -> String {
     }
     column(row, "fields").unwrap_or_default().split_whitespace().for_each(|field| set(&mut frame, field));
     let now = at(column(row, "at").unwrap_or(WEEKDAY));
-    let mut rules = with_switches(switches.clone());
+    let mut rules =
+        with_switches(switches.clone()).with_registry(Arc::clone(&site.content), Arc::clone(&site.opted_out));
     let sender = rules.with(sender);
     let octets = frame.octets();
     told(match Submission::read(&octets) {
@@ -118,6 +162,12 @@ fn sender(name: &str) -> Account {
         "for hefei" => sender.city = Some(CityId(0)),
         "with country code" => sender.sources = vec![SourcePattern::parse("86*").unwrap()],
         "with quirk" => sender.quirks = [Quirk::InternationalSource].into_iter().collect(),
+        "registered" => sender.modes.set(Rule::Content, Mode::Enforce),
+        "of wuhu registered" => {
+            sender.modes.set(Rule::Content, Mode::Enforce);
+            sender.unit = UnitId(1);
+        }
+        "warned" => sender.modes.set(Rule::Content, Mode::Observe),
         "with default" => sender.default_source = Some("62020551".into()),
         "with list" => sender.customers = Some(Msisdn::from_number(13_856_000_001).into_iter().collect()),
         "without number" => sender.contact_numbers.clear(),

@@ -1,7 +1,6 @@
 //! A small world for tests: a ruleset with the reference's defaults, four
 //! accounts of Hefei and the province, and submissions written octet by octet.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::{AccountClass, AccountId, Day, Moment, Segment, SourcePattern};
@@ -52,14 +51,17 @@ pub(crate) fn with_switches(switches: Switches) -> Ruleset {
         digest: [0; 8],
         switches,
         accounts: Vec::new(),
-        by_system_id: HashMap::new(),
-        units: vec!["hefei".into()],
-        regions: regions(),
-        calendar: calendar(),
+        by_system_id: Arc::default(),
+        units: Arc::new(vec!["hefei".into(), "wuhu".into()]),
+        regions: Arc::new(regions()),
+        calendar: Arc::new(calendar()),
+        content: Arc::default(),
+        opted_out: Arc::default(),
     }
 }
 
-/// An account of a class, Hefei's where a city is needed; its rules are enforced, the exempt class's are off.
+/// An account of a class, Hefei's where a city is needed; its rules are enforced, the exempt class's are off. Only
+/// the registry's is off for all: whoever tests it registers something.
 pub(crate) fn account(class: AccountClass) -> Account {
     let city = class.needs_city();
     let source = if city { "6202*" } else { "1258*" };
@@ -84,9 +86,15 @@ pub(crate) fn account(class: AccountClass) -> Account {
         networks: vec![Network::parse("127.0.0.0/8").unwrap()],
         dc0: DefaultAlphabet::Gsm7,
         quirks: crate::policy::Quirks::default(),
-        modes: if exempt { exempt_modes() } else { Modes::all(Mode::Enforce) },
+        modes: if exempt { exempt_modes() } else { without_registry() },
         statuses: Reason::ALL.map(Reason::status),
     }
+}
+
+fn without_registry() -> Modes {
+    let mut modes = Modes::all(Mode::Enforce);
+    modes.set(Rule::Content, Mode::Off);
+    modes
 }
 
 fn exempt_modes() -> Modes {
@@ -100,7 +108,7 @@ impl Ruleset {
     pub(crate) fn with(&mut self, mut account: Account) -> Arc<Account> {
         account.id = AccountId(self.accounts.len() as u32);
         let account = Arc::new(account);
-        self.by_system_id.insert(account.system_id.clone(), account.id);
+        Arc::make_mut(&mut self.by_system_id).insert(account.system_id.clone(), account.id);
         self.accounts.push(Arc::clone(&account));
         account
     }

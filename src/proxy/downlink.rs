@@ -15,6 +15,7 @@ use crate::traffic::overload;
 
 use super::cancel;
 use super::gateway::Gateway;
+use super::optout;
 use super::outgoing::Workspace;
 use super::session::{End, Session};
 use super::window::{Answered, Flight, Held, Kept, Many, Window};
@@ -146,6 +147,9 @@ impl Pass<'_> {
         }
         if header.command_id == command::CANCEL_SM | command::RESPONSE {
             return self.cancelled(header);
+        }
+        if header.command_id == command::DELIVER_SM {
+            optout::heard(self.gateway, self.session, frame);
         }
         if !answers && !nack {
             if matches!(header.command_id, command::DELIVER_SM | command::DATA_SM) {

@@ -14,12 +14,14 @@ use crate::policy::rules::source;
 use crate::policy::switches::Switches;
 use crate::policy::{Account, Ruleset};
 use crate::record::{Metrics, SenderMetrics};
+use crate::registry::Registry;
 use crate::smpp::replace::Replace;
 use crate::traffic::{Bucket, Ease, Holds, Party, Throttle};
 
 use super::accepted::{Accepted, Remembered};
 use super::evidence::Recorded;
 use super::notes::Notes;
+use super::optout::Answers;
 use super::session::{End, Session};
 use super::upstream::Upstream;
 
@@ -92,6 +94,11 @@ pub struct Gateway {
     pub(super) site: ArcSwap<Site>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) holds: Arc<Holds>,
+    pub(super) registry: Arc<Registry>,
+    /// Who swaps the site, does it alone: what one swap carries over, another must not lose.
+    pub(super) swapping: Mutex<()>,
+    /// Those who have opted out by message and are not on disk yet.
+    pub(super) answers: Answers,
     pub(super) accepted: Accepted,
     pub(super) ease: Ease,
     pub(super) metrics: Arc<Metrics>,
@@ -248,12 +255,23 @@ impl Places {
 
 impl Gateway {
     /// A gateway that is ready to accept.
-    pub fn new(site: Site, ledger: Arc<Ledger>, holds: Arc<Holds>, metrics: Arc<Metrics>, ticker: Ticker) -> Arc<Self> {
+    pub fn new(
+        site: Site,
+        ledger: Arc<Ledger>,
+        holds: Arc<Holds>,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
+        ticker: Ticker,
+    ) -> Arc<Self> {
         let upstream = Upstream::new(&site.settings, &metrics);
-        Arc::new(Self {
+        let snapshot = registry.snapshot();
+        let gateway = Arc::new(Self {
             site: ArcSwap::from_pointee(site),
             ledger,
             holds,
+            registry,
+            swapping: Mutex::new(()),
+            answers: Answers::default(),
             accepted: Accepted::default(),
             ease: Ease::default(),
             metrics,
@@ -263,7 +281,9 @@ impl Gateway {
             next_session: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-        })
+        });
+        gateway.publish(snapshot);
+        gateway
     }
 
     /// The site in force.
@@ -341,8 +361,11 @@ impl Gateway {
     ///
     /// Takes tens of milliseconds for ten thousand accounts: not for a thread that serves sessions. One caller at
     /// a time. Returns the site that was in force; whoever drops it last frees it.
-    pub fn replace(&self, rules: Ruleset, settings: ProxySettings) -> rusqlite::Result<Arc<Site>> {
+    pub fn replace(&self, mut rules: Ruleset, settings: ProxySettings) -> rusqlite::Result<Arc<Site>> {
+        let _alone = self.swapping.lock();
         let before = self.site();
+        // A configuration that was read anew knows nothing of what is registered.
+        (rules.content, rules.opted_out) = (Arc::clone(&before.rules.content), Arc::clone(&before.rules.opted_out));
         let site = Site::after(&before, rules, settings, &self.ledger, &self.metrics, &self.ticker)?;
         self.site.store(Arc::new(site));
         self.recall_held();

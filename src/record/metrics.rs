@@ -23,6 +23,7 @@ use super::legs::LegMetrics;
 use super::pauses::Pauses;
 use super::process;
 use super::refusals::Refusals;
+use super::registry::RegistryMetrics;
 use super::sender::SenderMetrics;
 
 /// Every family, registered.
@@ -97,6 +98,8 @@ pub struct Metrics {
     pub faults: Faults,
     /// What is stopped or slowed down.
     pub pauses: Pauses,
+    /// What is registered, and who has opted out.
+    pub campaigns: RegistryMetrics,
     policy_version: IntGauge,
     /// Seconds since 1970 of the last good load.
     pub config_loaded: Gauge,
@@ -262,6 +265,7 @@ impl Metrics {
             refusals: Arc::default(),
             faults: Faults::default(),
             pauses: Pauses::new(&r)?,
+            campaigns: RegistryMetrics::new(&r)?,
             policy_version: r.gauge("policy_version", "Version of the policy in force")?,
             config_loaded: r.float_gauge("config_last_reload_success_timestamp_seconds", "Last good load")?,
             config_successful: r.gauge("config_last_reload_successful", "0 after a reload that was refused")?,

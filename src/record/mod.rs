@@ -12,6 +12,7 @@ pub mod pauses;
 pub mod process;
 pub mod reference;
 pub mod refusals;
+pub mod registry;
 pub mod sender;
 
 pub use acts::{Act, Acts};

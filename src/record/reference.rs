@@ -207,6 +207,16 @@ const SERVICE: &[Family] = &[
         "today's slots: `used`, `reserved`, `unknown`; those of observed rules count as used. `scheduled`: those of later days",
         "当日账本:已用、占用中、结果未知;以及以后日期的定时短信",
     ),
+    family("registry_generation", "gauge", "", "counts up with every change of the registry", "登记库变更次数"),
+    family("registry_texts", "gauge", "", "registered texts that messages are held against", "生效登记内容条数"),
+    family("optout_entries", "gauge", "", "entries of those who opted out", "退订名单条数"),
+    family(
+        "optout_messages_total",
+        "counter",
+        "result",
+        "subscribers' messages that opt out: `kept` are on disk, `lost` could not be written",
+        "用户退订短信,按结果",
+    ),
     family(
         "clock_jumps_total",
         "counter",

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod bind;
 pub mod coding;
 pub mod command;
+pub mod deliver;
 pub mod frame;
 pub mod manage;
 pub mod multi;

@@ -292,14 +292,14 @@ fn rewritten(frame: &[u8], second: &Message) {
 /// One part of several, held against what may have come of its message before.
 fn in_parts(rules: &Ruleset, account: &Account, permit: &Permit) {
     let Some(piece) = permit.piece() else { return };
-    let author = Author { rules, account };
+    let author = Author::new(rules, account);
     let other = if piece.part.index == 1 { 2 } else { 1 };
     let text = "开通。移";
     let some = || Passed::Some(vec![(other, text)]);
     for (passed, over) in [(Passed::All, false), (Passed::Some(Vec::new()), true), (some(), false)] {
         let earlier =
             Earlier { total: piece.part.total, data_coding: piece.data_coding, day: permit.day(), passed, over };
-        let found = join(author, piece, permit.day(), Some(&earlier));
+        let found = join(author, piece, permit.edt(), Some(&earlier));
         let enforced = binds(account) && account.modes.get(Rule::Operation) == Mode::Enforce;
         if enforced && (over || earlier.passed == Passed::All) {
             assert!(found.is_err(), "a part of a message that takes none");

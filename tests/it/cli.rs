@@ -17,16 +17,16 @@ use crate::stand::{OPEN, good, hefei, write_config};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_smsluice");
 
 /// A gateway in a process of its own, its configuration and its SMSC.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     folder: tempfile::TempDir,
-    smpp: SocketAddr,
+    pub(crate) smpp: SocketAddr,
     admin: SocketAddr,
     _smsc: Smsc,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write_config(folder.path(), "", &[]);
         let smsc = Smsc::bind(SmscSettings::default()).await.expect("the SMSC listens");
@@ -70,23 +70,23 @@ impl Served {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A verb on the local socket.
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         run(&[args, &["--config", &self.folder.path().display().to_string()]].concat())
     }
 
     /// A verb over TCP with a token.
-    fn over_tcp(&self, token: &str, args: &[&str]) -> Output {
+    pub(crate) fn over_tcp(&self, token: &str, args: &[&str]) -> Output {
         let (endpoint, token) = (format!("http://{}", self.admin), self.path(token).display().to_string());
         run(&[args, &["--endpoint", &endpoint, "--token-file", &token]].concat())
     }
 
     /// What a verb answers as JSON.
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let text = said(&self.run(&[args, &["--json"]].concat()));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
     }
@@ -113,12 +113,12 @@ fn run(args: &[&str]) -> Output {
 }
 
 /// What a command that worked says.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn code(output: &Output) -> Option<i32> {
+pub(crate) fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
 

@@ -13,7 +13,7 @@ async fn every_labelled_text_gets_its_verdict_over_the_wire() {
     assert_eq!(rows.len(), 139);
     let mut next = 0;
     for (column, account, source) in [
-        ("province_1258", "province", "12581"),
+        ("province_1258", "province", "12581"), // the registry is off for it: a label says what a text shows by itself
         ("city_moa", "hefei", "62021"),
         ("key_account", "manager", "62021"),
         ("", "market", "10086"),

@@ -277,11 +277,10 @@ pub(super) async fn backup(call: Call) -> Outcome {
     let copied = beside(&call, move |ledger| {
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let rows = ledger.backup(&target).map_err(|error| error.to_string())?;
-        // A copy without its holds would let through what is stopped.
-        gateway.copy_holds(&target).map_err(|error| {
-            let _ = std::fs::remove_dir_all(&target);
-            error.to_string()
-        })?;
+        // A copy without its holds would let through what is stopped, one without its registry nothing at all.
+        let holds = gateway.copy_holds(&target).map_err(|error| error.to_string());
+        let registry = || gateway.registry().copy(&target).map_err(|error| error.to_string());
+        holds.and_then(|()| registry()).inspect_err(|_| drop(std::fs::remove_dir_all(&target)))?;
         Ok(rows)
     })
     .await;

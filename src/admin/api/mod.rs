@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod build;
+mod campaigns;
 mod drain;
 mod errors;
 mod events;
@@ -11,6 +12,7 @@ mod holds;
 mod ledger;
 mod log_level;
 mod metrics;
+mod optout;
 mod policy;
 mod probes;
 mod records;

@@ -17,6 +17,8 @@ macro_rules! run {
     };
 }
 
+mod registry;
+
 const CURSOR: Parameter =
     Parameter { name: "cursor", kind: Text, about: "the last entry that was seen; the list goes on behind it" };
 const ACCOUNT: Parameter = Parameter { name: "account", kind: Text, about: "of this account only" };
@@ -29,7 +31,18 @@ const fn get(path: &'static str, id: &'static str, about: &'static str, answer: 
 type Run = fn(crate::admin::call::Call) -> crate::admin::route::Handling;
 
 /// Every route.
-pub const ROUTES: &[Route] = &[
+pub const ROUTES: &[Route] = &{
+    let mut all = [GENERAL[0]; GENERAL.len() + registry::ROUTES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < GENERAL.len() { GENERAL[at] } else { registry::ROUTES[at - GENERAL.len()] };
+        at += 1;
+    }
+    all
+};
+
+/// The routes of all else than the registry.
+const GENERAL: &[Route] = &[
     Route {
         access: Open,
         ..get("/livez", "livez", "Whether the process answers", Shape::free("text/plain"), run!(probes::livez))

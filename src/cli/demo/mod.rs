@@ -1,6 +1,7 @@
 //! `smsluice demo`: everything in one process, nothing installed.
 
 mod cast;
+mod registry;
 mod scenes;
 mod screen;
 
@@ -87,6 +88,7 @@ async fn play(args: &Args, folder: &Folder) -> Result<bool, String> {
     plan.surface.settings = crate::config::settings::AdminSettings::default();
     let running = Running::start(plan).await.map_err(|error| error.to_string())?;
 
+    registry::approve(running.gateway(), &cast, start)?;
     screen.opening(start, smsc.local_addr(), &running);
     let mut stage = scenes::Stage::new(cast, screen, running.smpp, args.now.is_none()).await?;
     stage.play().await?;

@@ -17,6 +17,11 @@ use super::screen::{Line, Screen};
 /// Fills a text up to 66 characters.
 const FILLER: &str = "尊敬的客户您好现将本月优惠活动告知如下预存话费即可获赠相应话费办理地点为全市各营业厅活动时间为每日上午九点至下午五点请您携带";
 
+/// What 1258 has an approval for.
+pub(super) fn province_text(role: &Role) -> String {
+    format!("老客户回馈:在网满2年客户可参加预存话费赠话费活动。安徽移动 询{}", role.consult)
+}
+
 /// The senders on stage.
 pub(super) struct Stage {
     cast: Cast,
@@ -94,9 +99,7 @@ impl Stage {
         for role in self.cast.roles.clone() {
             let to = self.cast.subscriber(role.city);
             let text = match role.class {
-                AccountClass::Province1258 => {
-                    format!("老客户回馈:在网满2年客户可参加预存话费赠话费活动。安徽移动 询{}", role.consult)
-                }
+                AccountClass::Province1258 => province_text(&role),
                 AccountClass::CityMoa if index.is_multiple_of(2) => {
                     format!("新营业厅开业,充100送50,欢迎光临。{}移动 询{}", role.city_cn, role.consult)
                 }
@@ -134,6 +137,9 @@ impl Stage {
         if let Some(province) = self.cast.first(AccountClass::Province1258) {
             let to = self.cast.subscriber(here.city);
             cue(&province, to, "积分可兑换话费及礼品。安徽移动".to_owned(), Some(Reason::NoConsult));
+            let to = self.cast.subscriber(here.city);
+            let altered = province_text(&province).replace("满2年", "满1年");
+            cue(&province, to, altered, Some(Reason::NotApproved));
         }
         if let Some(manager) = self.cast.first(AccountClass::KeyAccount) {
             let to = self.cast.subscriber(manager.city);

@@ -11,6 +11,7 @@ use crate::config;
 use crate::domain::{Clock, Moment};
 use crate::policy::Ruleset;
 use crate::policy::report::Report;
+use crate::registry::Registry;
 use crate::smpp::frame::MAX_PDU;
 
 /// Wrong use of the command.
@@ -22,7 +23,7 @@ const INVALID: u8 = 7;
 
 /// Tell what the gateway would say to a message, rule by rule.
 ///
-/// The rules are the gateway's own code under the configuration given. Nothing
+/// The rules are the gateway's own code under the configuration given, and the registry beside its ledger. Nothing
 /// is sent and nothing is counted. Rules that depend on what was sent before
 /// (spread, once, quota, rate) are asked of the ledger at sending time only.
 #[derive(Debug, ClapArgs)]
@@ -44,6 +45,9 @@ pub struct Args {
     /// Configuration folder
     #[arg(long, value_name = "DIR", default_value = "config")]
     config: PathBuf,
+    /// Folder of the `registry.db` that the text is held against; the configuration's ledger folder by default
+    #[arg(long, value_name = "DIR")]
+    registry: Option<PathBuf>,
     /// `system_id` of the sender
     #[arg(long, value_name = "ID")]
     account: String,
@@ -103,7 +107,10 @@ pub fn run(args: &Args) -> ExitCode {
 fn explained(args: &Args, chinese: bool, input: &mut dyn std::io::Read) -> Result<String, Failure> {
     let now = args.now.unwrap_or_else(|| Clock::System.now());
     let invalid = |problems: config::Problems| Failure { code: INVALID, message: problems.to_string() };
-    let rules = config::load(&args.config, now).map_err(invalid)?.ruleset;
+    let loaded = config::load(&args.config, now).map_err(invalid)?;
+    let folder = args.registry.as_deref().unwrap_or(&loaded.settings.ledger.path);
+    let registered = Registry::peek(folder).map_err(|error| Failure { code: INVALID, message: error.to_string() })?;
+    let rules = loaded.ruleset.with_registry(registered.content, registered.opted_out);
     let account = rules.account(&args.account).ok_or_else(|| not_found(&rules, &args.account))?;
     let frame = frame(args, input)?;
     let asked = Asked { rules: &rules, account, at: args.at.unwrap_or(now) };

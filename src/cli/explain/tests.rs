@@ -93,7 +93,7 @@ fn the_json_keeps_its_shape() {
     assert_eq!((&refused["clause"], &refused["status"]), (&"4.1".into(), &"ESME_RINVMSGLEN".into()));
     assert_eq!((&refused["length"], &refused["city"]), (&66.into(), &"hefei".into()));
     assert_eq!((&refused["canonical"], &refused["also"][0]), (&"138****0001".into(), &"no_signature".into()));
-    assert_eq!(refused["rules"].as_array().map(Vec::len), Some(16));
+    assert_eq!(refused["rules"].as_array().map(Vec::len), Some(19));
     let passed = json(GOOD, &[]);
     assert_eq!((&passed["verdict"], &passed["reason"]), (&"permit".into(), &Value::Null));
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod policy;
+mod registry;
 mod settings;
 
 use std::fmt;

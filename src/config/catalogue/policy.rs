@@ -1,10 +1,21 @@
 //! The keys of `policy.toml`.
 
 use super::Values::{Flag, Free, List, OneOf, Range, Table};
+use super::registry::REGISTRY;
 use super::{ANY_U32, AVOID, Key, key};
 
 /// The keys of `policy.toml`: the switches of the policy reference.
-pub const POLICY: &[Key] = &[
+pub const POLICY: &[Key] = &{
+    let mut all = [OTHERS[0]; OTHERS.len() + REGISTRY.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < OTHERS.len() { OTHERS[at] } else { REGISTRY[at - OTHERS.len()] };
+        at += 1;
+    }
+    all
+};
+
+const OTHERS: &[Key] = &[
     key(
         "mode",
         Table("rule or `default`", "enforce, observe or off"),

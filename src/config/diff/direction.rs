@@ -44,6 +44,8 @@ use Direction::{
 
 /// A refusal for now and one for good let the same pass.
 const AVOID: Direction = Order(&[&["reject", "throttle"], &["warn"]]);
+/// What is counted passes.
+const REGISTRY_MODE: Direction = Order(&[&["enforce"], &["warn", "off"]]);
 const NEED: Direction = Order(&[&["all"], &["any"]]);
 
 /// The switches of `policy.toml`, tables left out.
@@ -120,6 +122,20 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("exempt.rules", ItemsTighten),
     ("audit.text", Neither),
     ("audit.retention_days", Neither),
+    ("registry.lead_days", Neither), // it binds people, before anything is sent
+    ("registry.lead_kind", Neither),
+    ("registry.require_f14", Neither),
+    ("registry.moa_province_review", TrueTightens),
+    ("registry.unit", Order(&[&["own"], &["every"]])),
+    ("registry.mode.province_1258", REGISTRY_MODE),
+    ("registry.mode.city_moa", REGISTRY_MODE),
+    ("registry.mode.key_account", REGISTRY_MODE),
+    ("category.keywords.action", Order(&[&["reject"], &["report"]])),
+    ("category.keywords.corporate_image", ItemsTighten),
+    ("category.keywords.third_party", ItemsTighten),
+    ("category.keywords.single_sp", ItemsTighten),
+    ("optout.scope", Order(&[&["all"], &["account"], &["off"]])),
+    ("optout.words", Either),
 ];
 
 /// The direction of a switch; `None` if it has none here.

@@ -262,6 +262,11 @@ pub(crate) const fn reason_number(reason: Reason) -> u8 {
         Reason::UpstreamDown => 28,
         Reason::LedgerUnavailable => 29,
         Reason::ClockUntrusted => 30,
+        Reason::OptedOut => 31,
+        Reason::CategoryDenied => 32,
+        Reason::NotApproved => 33,
+        Reason::CampaignTime => 34,
+        Reason::NotRegistered => 35,
     }
 }
 

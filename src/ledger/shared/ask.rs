@@ -2,7 +2,7 @@
 
 use redis::Cmd;
 
-use crate::domain::LocalTime;
+use crate::domain::{LocalTime, Moment};
 use crate::policy::joined::{Piece, Recipient};
 use crate::policy::switches::Avoid;
 use crate::policy::{Mode, Permit, Reason, Reasons, Refusal, Rule};
@@ -30,6 +30,8 @@ pub(in crate::ledger) struct Ask {
     pub(super) rated: bool,
     /// Its place among the batch's reservations, from 1 on.
     pub(super) place: u64,
+    /// Its effective delivery time.
+    pub(super) edt: Moment,
 }
 
 /// How the rules that consume look at it: 0 not at all, 1 they observe, 2 they bind.
@@ -89,7 +91,7 @@ impl Ask {
         if wants.once == 0 && wants.spread == 0 && wants.quota == 0 && piece.is_none() {
             return None;
         }
-        Some(Self { taken, wants, observed: permit.observed(), piece, rated: false, place: 0 })
+        Some(Self { taken, wants, observed: permit.observed(), piece, rated: false, place: 0, edt: permit.edt() })
     }
 
     /// What the journal is to know of it as a part, before the server is asked.

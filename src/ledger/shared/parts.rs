@@ -70,13 +70,13 @@ impl View {
         if other {
             return Err(ask.refusal(claim, Reason::OperationDenied)); // two messages have one hash
         }
-        let author = Author { rules: claim.rules, account: claim.account };
+        let author = Author::new(claim.rules, claim.account);
         let texts = || self.parts.iter().map(|(index, text)| (*index, text.as_str())).collect();
         let passed = if self.state == State::Done { Passed::All } else { Passed::Some(texts()) };
         let over = self.state == State::Over;
         let earlier = Earlier { total: self.total, data_coding: self.data_coding, day: self.day, passed, over };
         let earlier = (self.state != State::Nothing).then_some(earlier);
-        joined::join(author, piece, ask.taken.day, earlier.as_ref())
+        joined::join(author, piece, ask.edt, earlier.as_ref())
             .map_err(|refusal| Refusal { observed: refusal.observed.union(ask.observed), ..refusal })
     }
 

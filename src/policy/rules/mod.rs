@@ -4,7 +4,9 @@
 //! The rules that consume something (spread, once, quota, rate) are not here:
 //! for them the check is the taking.
 
+pub mod category;
 pub mod contact;
+pub mod content;
 pub mod customers;
 pub mod decode;
 pub mod destination;
@@ -12,6 +14,7 @@ pub mod holiday;
 pub mod hours;
 pub mod length;
 pub mod operation;
+pub mod opted_out;
 pub mod region;
 pub mod schedule;
 pub mod signature;
@@ -24,7 +27,7 @@ use super::mode::Rule;
 pub type Check = fn(&Case<'_>) -> Finding;
 
 /// The rules that a submission alone decides, in the order of precedence (policy reference, section 5).
-pub const STATELESS: [(Rule, Check); 12] = [
+pub const STATELESS: [(Rule, Check); 15] = [
     (Rule::Decode, decode::check),
     (Rule::Source, source::check),
     (Rule::Operation, operation::check),
@@ -32,19 +35,26 @@ pub const STATELESS: [(Rule, Check); 12] = [
     (Rule::Destination, destination::check),
     (Rule::Region, region::check),
     (Rule::Customers, customers::check),
+    (Rule::OptedOut, opted_out::check),
     (Rule::Length, length::check),
     (Rule::Signature, signature::check),
     (Rule::Contact, contact::check),
+    (Rule::Category, category::check),
+    (Rule::Content, content::check),
     (Rule::Holiday, holiday::check),
     (Rule::Hours, hours::check),
 ];
 
 /// The rules that look at the recipient, so that they are asked for each recipient of a submit_multi. The others are asked once.
-pub const OF_THE_RECIPIENT: [(Rule, Check); 3] =
-    [(Rule::Destination, destination::check), (Rule::Region, region::check), (Rule::Customers, customers::check)];
+pub const OF_THE_RECIPIENT: [(Rule, Check); 4] = [
+    (Rule::Destination, destination::check),
+    (Rule::Region, region::check),
+    (Rule::Customers, customers::check),
+    (Rule::OptedOut, opted_out::check),
+];
 
 /// The rules about nothing that one recipient has and another has not.
-pub const OF_ALL_RECIPIENTS: [(Rule, Check); 9] = [
+pub const OF_ALL_RECIPIENTS: [(Rule, Check); 11] = [
     (Rule::Decode, decode::check),
     (Rule::Source, source::check),
     (Rule::Operation, operation::check),
@@ -52,17 +62,21 @@ pub const OF_ALL_RECIPIENTS: [(Rule, Check); 9] = [
     (Rule::Length, length::check),
     (Rule::Signature, signature::check),
     (Rule::Contact, contact::check),
+    (Rule::Category, category::check),
+    (Rule::Content, content::check),
     (Rule::Holiday, holiday::check),
     (Rule::Hours, hours::check),
 ];
 
 /// The rules that a message which has passed is asked again when it comes to another subscriber: those about the recipient,
-/// and those about the time of delivery.
-pub const ASKED_AGAIN: [(Rule, Check); 6] = [
+/// and those about the time of delivery, of which a campaign has one.
+pub const ASKED_AGAIN: [(Rule, Check); 8] = [
     (Rule::Schedule, schedule::check),
     (Rule::Destination, destination::check),
     (Rule::Region, region::check),
     (Rule::Customers, customers::check),
+    (Rule::OptedOut, opted_out::check),
+    (Rule::Content, content::check),
     (Rule::Holiday, holiday::check),
     (Rule::Hours, hours::check),
 ];

@@ -72,9 +72,9 @@ pub fn length(author: Author<'_>, text: Text<'_>) -> usize {
 
 /// The signature an account owes, and one that will do instead.
 fn owners(author: Author<'_>) -> (Owner, Option<Owner>) {
-    match (author.account.class, author.account.city) {
+    match (author.account.class, author.for_city) {
         (AccountClass::CityMoa | AccountClass::KeyAccount, _) => (Owner::City, None),
-        (AccountClass::Province1258, Some(_)) => match author.rules.switches.signature.city_on_1258 {
+        (AccountClass::Province1258, true) => match author.rules.switches.signature.city_on_1258 {
             CityOn1258::Province => (Owner::Province, None),
             CityOn1258::City => (Owner::City, None),
             CityOn1258::Either => (Owner::Province, Some(Owner::City)),

@@ -5,6 +5,7 @@
 mod audit;
 mod defaults;
 mod overload;
+mod registry;
 mod window;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 
 pub use self::audit::AuditSwitches;
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
+pub use self::registry::*;
 pub use self::window::Window;
 
 use super::mode::Mode;
@@ -63,6 +65,12 @@ pub struct Switches {
     pub exempt: ExemptSwitches,
     /// Records of messages, section 6.
     pub audit: AuditSwitches,
+    /// Registered and approved content, chapter 5 and clause 7.8.
+    pub registry: RegistrySwitches,
+    /// What bulk SMS is not for, clauses 2.1 to 2.3.
+    pub category: CategorySwitches,
+    /// Subscribers who asked not to be sent to.
+    pub optout: OptOutSwitches,
     /// command_status per reason code, where the site's senders need another.
     pub status: BTreeMap<String, u32>,
 }
