@@ -15,9 +15,11 @@ const ACCOUNTS: usize = 1000;
 const FILES: [&str; 6] = ["smsluice.toml", "policy.toml", "segments.csv", "cities.csv", "holidays.csv", "overlay.csv"];
 
 /// Keys that the bench changes, as variables of the environment.
-pub(crate) const OVERRIDES: [(&str, &str); 9] = [
+pub(crate) const OVERRIDES: [(&str, &str); 11] = [
     ("SMSLUICE__LISTEN__SMPP", "127.0.0.1:0"),
     ("SMSLUICE__ADMIN__LISTEN", "127.0.0.1:0"),
+    ("SMSLUICE__LISTEN__MAX_CONNECTIONS", "20000"),
+    ("SMSLUICE__LISTEN__MAX_PER_ADDRESS", "20000"),
     ("SMSLUICE__LOG__FORMAT", "json"),
     ("SMSLUICE__RUNTIME__WORKERS", "1"),
     ("SMSLUICE__QUOTA__USERS", "1000000000"),
