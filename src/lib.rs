@@ -11,7 +11,7 @@
 //! |---|---|
 //! | 0 words | `domain` |
 //! | 1 protocol, rules | `smpp`, `policy` |
-//! | 2 flow, slots, evidence, registry | `traffic`, `ledger`, `record`, `registry` |
+//! | 2 flow, slots, evidence, registry | `traffic`, `ledger`, `record`, `registry`, `report` |
 //! | 3 sessions, peers | `proxy`, `sim` |
 //! | 4 settings, surface | `config`, `admin` |
 //! | 5 assembly | `app`, `cli` |
@@ -26,6 +26,7 @@ pub mod policy;
 pub mod proxy;
 pub mod record;
 pub mod registry;
+pub mod report;
 pub mod sim;
 pub mod smpp;
 pub mod traffic;

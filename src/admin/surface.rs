@@ -52,6 +52,8 @@ pub struct Surface {
     pub started: Instant,
     /// Answers by Idempotency-Key.
     pub remembered: Remembered,
+    /// Lets one report be made at a time.
+    pub reports: Arc<tokio::sync::Semaphore>,
     acts: Arc<Acts>,
     rates: Mutex<Rates>,
 }
@@ -74,6 +76,7 @@ impl Surface {
             reloader: parts.reloader,
             started: Instant::now(),
             remembered: Remembered::default(),
+            reports: Arc::new(tokio::sync::Semaphore::new(1)),
             acts: parts.acts,
             rates: Mutex::default(),
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
@@ -208,7 +208,39 @@ impl Client {
         }
     }
 
+    /// Asks below `/api/v1/` for lines of JSON, and hands each over as it comes. Waits for each as long as for an answer.
+    pub(super) async fn lines(&self, path: &str, mut each: impl FnMut(Value)) -> Result<(), Failure> {
+        let late = || Failure::new(code::UNREACHABLE, format!("error: {}: no answer in time", self.place));
+        let broken = |why: String| Failure::new(code::UNREACHABLE, format!("error: {}: {why}", self.place));
+        let path = format!("/api/v1/{path}");
+        let asked = self.respond(Method::GET, &path, None);
+        let response = tokio::time::timeout(self.timeout, asked).await.map_err(|_| late())?.map_err(broken)?;
+        let status = response.status().as_u16();
+        let mut body = Limited::new(response.into_body(), ANSWER_MAX);
+        let mut octets = Vec::new();
+        while let Some(frame) = tokio::time::timeout(self.timeout, body.frame()).await.map_err(|_| late())? {
+            let Ok(data) = frame.map_err(|error| broken(error.to_string()))?.into_data() else { continue };
+            octets.extend_from_slice(&data);
+            if status == 200 && data.contains(&b'\n') {
+                let end = octets.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+                let whole: Vec<u8> = octets.drain(..end).collect();
+                whole
+                    .split(|octet| *octet == b'\n')
+                    .filter_map(|line| serde_json::from_slice(line).ok())
+                    .for_each(&mut each);
+            }
+        }
+        if status == 200 { Ok(()) } else { Err(Self::refused(status, &octets)) }
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Bytes), String> {
+        let response = self.respond(method, path, body).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    async fn respond(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>, String> {
         match &self.place {
             Place::Local(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
@@ -228,7 +260,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<(u16, Bytes), String>
+    ) -> Result<Response<Incoming>, String>
     where
         S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
@@ -244,10 +276,7 @@ impl Client {
         }
         let octets = body.map(ToString::to_string).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(octets))).map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await.map_err(told)?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?;
-        Ok((status, body.to_bytes()))
+        sender.send_request(request).await.map_err(told)
     }
 }
 

@@ -21,6 +21,7 @@ mod peers;
 pub mod policy;
 pub mod reload;
 pub mod replay;
+pub mod report;
 pub mod scheduled;
 pub mod serve;
 pub mod sessions;
@@ -73,6 +74,7 @@ enum Command {
     Undrain(Box<drain::UndrainArgs>),
     Ledger(Box<ledger::Args>),
     Trace(Box<trace::Args>),
+    Report(Box<report::Args>),
     Smscs(Box<lists::SmscsArgs>),
     Refusals(Box<lists::RefusalsArgs>),
     Errors(Box<lists::ErrorsArgs>),
@@ -115,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Undrain(args) => ask(drain::undrain(&args)),
         Command::Ledger(args) => ask(ledger::run(&args)),
         Command::Trace(args) => ask(trace::run(&args)),
+        Command::Report(args) => ask(report::run(&args)),
         Command::Smscs(args) => ask(lists::smscs(&args)),
         Command::Refusals(args) => ask(lists::refusals(&args)),
         Command::Errors(args) => ask(lists::errors(&args)),

@@ -134,18 +134,23 @@ impl Acts {
 
     /// The latest acts that `wanted` takes, newest first, at most `limit`. Reads the whole file.
     pub fn latest(&self, limit: usize, wanted: impl Fn(&Value) -> bool) -> io::Result<Vec<Value>> {
-        let mut latest = std::collections::VecDeque::new();
-        for line in Lines::open(&self.path)? {
-            let Ok(value) = serde_json::from_str::<Value>(line?.trim_end()) else { continue };
-            if wanted(&value) {
-                if latest.len() == limit {
-                    latest.pop_front();
-                }
-                latest.push_back(value);
-            }
-        }
-        Ok(latest.into_iter().rev().collect())
+        latest(&self.path, limit, wanted)
     }
+}
+
+/// The latest acts of a file that `wanted` takes, newest first, at most `limit`. Reads the whole file.
+pub fn latest(path: &Path, limit: usize, wanted: impl Fn(&Value) -> bool) -> io::Result<Vec<Value>> {
+    let mut latest = std::collections::VecDeque::new();
+    for line in Lines::open(path)? {
+        let Ok(value) = serde_json::from_str::<Value>(line?.trim_end()) else { continue };
+        if wanted(&value) {
+            if latest.len() == limit {
+                latest.pop_front();
+            }
+            latest.push_back(value);
+        }
+    }
+    Ok(latest.into_iter().rev().collect())
 }
 
 /// Reads a whole file and follows its chain.

@@ -41,6 +41,7 @@ mod registry;
 mod registry_cli;
 mod reload;
 mod replace;
+mod reports;
 mod scheduled;
 mod schema;
 mod script;

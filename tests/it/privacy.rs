@@ -155,7 +155,7 @@ async fn every_route(socket: &Path) -> String {
 /// What every verb prints, in words and as JSON.
 fn verbs(folder: &Path) -> String {
     let number = hefei(1);
-    let verbs: [&[&str]; 24] = [
+    let verbs: [&[&str]; 26] = [
         &["status"],
         &["top", "--rounds", "1", "--every", "1s"],
         &["accounts", "ls"],
@@ -180,6 +180,8 @@ fn verbs(folder: &Path) -> String {
         &["policy", "versions"],
         &["reload", "--dry-run"],
         &["metrics", "ls"],
+        &["report", "day"],
+        &["report", "campaign", "7"],
     ];
     let mut said = String::new();
     for (verb, json) in verbs.iter().flat_map(|verb| [(verb, false), (verb, true)]) {

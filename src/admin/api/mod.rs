@@ -17,6 +17,7 @@ mod policy;
 mod probes;
 mod records;
 mod refusals;
+mod reports;
 mod scheduled;
 mod sessions;
 mod smscs;

@@ -7,7 +7,7 @@ use crate::admin::route::{LIMIT, Parameter, Route, Shape};
 
 use super::{
     accounts, audit, build, drain, errors, events, explain, holds, ledger, log_level, metrics, policy, probes, records,
-    refusals, scheduled, sessions, smscs, status,
+    refusals, reports, scheduled, sessions, smscs, status,
 };
 
 /// A handler as the table holds it.
@@ -283,6 +283,32 @@ const GENERAL: &[Route] = &[
             "Every message to a subscriber of some days, and what became of it",
             Shape::of::<records::TraceView>(),
             run!(records::trace),
+        )
+    },
+    Route {
+        access: Only("records"),
+        query: &[
+            Parameter {
+                name: "from",
+                kind: Text,
+                about: "the first local day, such as 2026-11-01; today unless given",
+            },
+            Parameter { name: "to", kind: Text, about: "the last local day; `from` unless given" },
+            Parameter { name: "campaign", kind: Number(1, u32::MAX as u64), about: "of this campaign only" },
+            Parameter {
+                name: "format",
+                kind: OneOf(reports::FORMATS),
+                about: "`json`, a line of JSON for each step, unless given",
+            },
+            Parameter { name: "lang", kind: OneOf(&["zh", "en"]), about: "the heads of a CSV file; zh unless given" },
+        ],
+        also: &[409],
+        ..get(
+            "/api/v1/reports",
+            "report",
+            "What became of the messages of some days, in figures",
+            Shape { media: "application/x-ndjson", ..Shape::of::<reports::ReportStep>() },
+            run!(reports::report),
         )
     },
     Route {

@@ -462,6 +462,13 @@ const OTHERS: &[Key] = &[
         "短信记录保存的天数;2004 年的规定要求五个月",
     ),
     key(
+        "report.success_basis",
+        OneOf(&["delivered", "accepted"]),
+        "F17, A-17",
+        "which rate is the success rate of reports: delivered / accepted, or accepted / submitted; both are told",
+        "报表的发送成功率:送达/接收,或接收/提交;两者都会列出",
+    ),
+    key(
         "status",
         Table("reason", "command_status, not 0 and not 0x400-0x4FF"),
         "section 5",

@@ -136,6 +136,7 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("category.keywords.single_sp", ItemsTighten),
     ("optout.scope", Order(&[&["all"], &["account"], &["off"]])),
     ("optout.words", Either),
+    ("report.success_basis", Neither),
 ];
 
 /// The direction of a switch; `None` if it has none here.

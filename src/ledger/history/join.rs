@@ -16,6 +16,9 @@ pub const REACH_DAYS: u16 = 3;
 /// Messages that wait for their answers and receipts at one time; about 200 octets each. More are read in several passes.
 const OPEN_MAX: usize = 500_000;
 
+/// Receipts to one subscriber that wait for the answer that names their message.
+const EARLY_MAX: usize = 16;
+
 /// Which messages are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -34,6 +37,16 @@ pub(super) struct Open {
     all: Vec<(Attempt, Standing)>,
     /// The last one to each subscriber.
     by_number: HashMap<u64, u32, foldhash::fast::RandomState>,
+    /// Receipts that came before the answer that names their message, by subscriber.
+    early: HashMap<u64, Vec<Early>, foldhash::fast::RandomState>,
+}
+
+/// A receipt whose message has not been named yet.
+#[derive(Debug)]
+struct Early {
+    account: u16,
+    message_id: Box<[u8]>,
+    receipt: Receipt,
 }
 
 /// Where an open message stands.
@@ -89,6 +102,40 @@ impl Open {
         };
         if before != Fate::Accepted {
             attempt.outcome = Some(Outcome { fate, at: Some(at), message_id: own.message_id.into() });
+            self.receipts_before(index);
+        }
+    }
+
+    /// A message has its name: receipts may have come before it.
+    fn receipts_before(&mut self, index: usize) {
+        let (attempt, standing) = &mut self.all[index];
+        let To::Subscriber(number) = attempt.to else { return };
+        let Some(early) = self.early.get_mut(&number.get()) else { return };
+        let name = attempt.outcome.as_ref().map_or(&[][..], |outcome| &outcome.message_id);
+        let own = |one: &mut Early| one.account == standing.account && is_same_message(name, &one.message_id);
+        for one in early.extract_if(.., own) {
+            keep(&mut attempt.receipt, one.receipt);
+        }
+        if early.is_empty() {
+            self.early.remove(&number.get());
+        }
+    }
+
+    /// Keeps a receipt that names no message yet, if one to its subscriber has no name still.
+    fn receipt_before(&mut self, own: &ReceiptRecord<'_>, receipt: Receipt) {
+        let Some(number) = own.recipient.map(crate::domain::Msisdn::get) else { return };
+        let mut next = self.by_number.get(&number).copied();
+        while let Some(index) = next {
+            let (attempt, standing) = &self.all[index as usize];
+            let unnamed = matches!(attempt.fate(), Some(Fate::Pending | Fate::Unknown));
+            if standing.account == own.account && !standing.void && unnamed {
+                let early = self.early.entry(number).or_default();
+                if early.len() < EARLY_MAX {
+                    early.push(Early { account: own.account, message_id: own.message_id.into(), receipt });
+                }
+                return;
+            }
+            next = standing.before;
         }
     }
 
@@ -111,10 +158,10 @@ impl Open {
         } else {
             self.all.iter().rposition(is_it) // an SMSC that names nobody; few do
         };
-        let Some(index) = found else { return };
-        let attempt = &mut self.all[index].0;
-        if attempt.receipt.as_ref().is_none_or(|before| own.state.is_final() || !before.state.is_final()) {
-            attempt.receipt = Some(Receipt { state: own.state, error: own.error, at });
+        let receipt = Receipt { state: own.state, error: own.error, at };
+        match found {
+            Some(index) => keep(&mut self.all[index].0.receipt, receipt),
+            None => self.receipt_before(own, receipt),
         }
     }
 
@@ -129,6 +176,13 @@ impl Open {
     /// All of them, as far as is known.
     pub(super) fn into_attempts(self) -> impl Iterator<Item = Attempt> {
         self.all.into_iter().filter(|(_, standing)| !standing.void).map(|(attempt, _)| attempt)
+    }
+}
+
+/// The later receipt stands, but nothing comes behind one that is final.
+fn keep(kept: &mut Option<Receipt>, receipt: Receipt) {
+    if kept.as_ref().is_none_or(|before| receipt.state.is_final() || !before.state.is_final()) {
+        *kept = Some(receipt);
     }
 }
 
@@ -173,5 +227,87 @@ pub(super) fn attempts(rows: &impl Rows, span: Span, each: &mut dyn FnMut(Attemp
             Some(row) => behind = row,
             None => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{About, Verdict};
+    use super::*;
+    use crate::domain::{AccountClass, Msisdn};
+    use crate::smpp::receipt::State;
+
+    const ACCOUNT: u16 = 3;
+
+    fn open() -> Open {
+        let about = About {
+            received: Moment::from_ms(0),
+            edt: Moment::from_ms(0),
+            account: "a".into(),
+            class: AccountClass::CityMoa,
+            unit: "u".into(),
+            command_id: crate::smpp::command::SUBMIT_SM,
+            source: (0, 0, "6202".into()),
+            campaign: None,
+            digest: None,
+            text: None,
+            policy: crate::ledger::record::PolicyName::default(),
+        };
+        let (day, about) = (Day::from_number(1), Arc::new(about));
+        let (to, verdict) = (To::Subscriber(number()), Verdict::Forwarded);
+        let outcome = Some(Outcome { fate: Fate::Pending, at: None, message_id: Box::default() });
+        let mut open = Open::default();
+        for id in [1, 2] {
+            let (about, to, outcome) = (Arc::clone(&about), to.clone(), outcome.clone());
+            open.enter(
+                Attempt { day, row: 1, id: Some(id), about, to, count: 1, part: None, verdict, outcome, receipt: None },
+                ACCOUNT,
+            );
+        }
+        open
+    }
+
+    fn number() -> Msisdn {
+        Msisdn::from_number(13_855_100_001).expect("a number")
+    }
+
+    fn receipt(open: &mut Open, account: u16, message_id: &[u8], state: State) {
+        let record = ReceiptRecord { account, recipient: Some(number()), message_id, state, error: 0 };
+        open.receipt(&record, Moment::from_ms(1));
+    }
+
+    fn accept(open: &mut Open, id: u64, message_id: &[u8]) {
+        let own = Settlement { id, settled: Settled::Accepted, message_id, void: false };
+        open.settle(&own, Moment::from_ms(2));
+    }
+
+    fn states(open: Open) -> Vec<Option<State>> {
+        open.into_attempts().map(|attempt| attempt.receipt.map(|receipt| receipt.state)).collect()
+    }
+
+    #[test]
+    fn a_receipt_may_come_before_the_answer_that_names_its_message() {
+        let mut open = open();
+        receipt(&mut open, ACCOUNT, b"127", State::Delivered);
+        receipt(&mut open, ACCOUNT + 1, b"128", State::Delivered);
+        receipt(&mut open, ACCOUNT, b"127", State::Enroute);
+        accept(&mut open, 2, b"128");
+        accept(&mut open, 1, b"7f");
+        assert!(open.early.values().flatten().all(|one| one.account != ACCOUNT));
+        assert_eq!(states(open), [Some(State::Delivered), None]);
+    }
+
+    #[test]
+    fn what_no_message_waits_for_is_not_kept() {
+        let mut open = open();
+        accept(&mut open, 1, b"1");
+        accept(&mut open, 2, b"2");
+        receipt(&mut open, ACCOUNT, b"9", State::Delivered);
+        assert!(open.early.is_empty());
+        let mut open = self::open();
+        (0..100).for_each(|name: u32| receipt(&mut open, ACCOUNT, name.to_string().as_bytes(), State::Delivered));
+        assert_eq!(open.early[&number().get()].len(), EARLY_MAX);
     }
 }

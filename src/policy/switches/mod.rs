@@ -6,6 +6,7 @@ mod audit;
 mod defaults;
 mod overload;
 mod registry;
+mod report;
 mod window;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 pub use self::audit::AuditSwitches;
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::registry::*;
+pub use self::report::{ReportSwitches, SuccessBasis};
 pub use self::window::Window;
 
 use super::mode::Mode;
@@ -71,6 +73,8 @@ pub struct Switches {
     pub category: CategorySwitches,
     /// Subscribers who asked not to be sent to.
     pub optout: OptOutSwitches,
+    /// Reports, section 6.
+    pub report: ReportSwitches,
     /// command_status per reason code, where the site's senders need another.
     pub status: BTreeMap<String, u32>,
 }

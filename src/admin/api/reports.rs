@@ -1,0 +1,126 @@
+//! What became of the messages of some days, in figures. No number is in them.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::IntoResponse as _;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+use crate::admin::call::{Answer, Call, Outcome};
+use crate::admin::problem::Problem;
+use crate::admin::surface::Surface;
+use crate::domain::{Day, LocalTime};
+use crate::ledger::ReadError;
+use crate::report::{self, Asked, Failed, Report};
+
+/// How a report is told.
+pub(super) const FORMATS: &[&str] = &["json", "csv", "page"];
+/// Days of one report.
+const DAYS_MAX: u16 = 366;
+/// Messages after which the thread lets others go first.
+const TURN: u32 = 4096;
+
+/// A line of the answer: a day that is done; at the end the report, or why there is none.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReportStep {
+    /// A local day whose messages are counted.
+    Done(String),
+    /// The report.
+    Report(Box<Report>),
+    /// Why there is none.
+    Failed(String),
+}
+
+/// What is sent while a report is made.
+type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+pub(super) async fn report(call: Call) -> Outcome {
+    let (asked, format) = (asked(&call)?, call.text("format").unwrap_or("json").to_owned());
+    let turn = Arc::clone(&call.surface.reports).try_acquire_owned();
+    let turn =
+        turn.map_err(|_| Problem::new("conflict", "another report is being made; they are made one at a time"))?;
+    let kind = match &*format {
+        "csv" => "text/csv; charset=utf-8",
+        "page" => "text/html; charset=utf-8",
+        _ => "application/x-ndjson",
+    };
+    let chinese = call.text("lang") != Some("en");
+    let (sender, receiver) = mpsc::channel(4);
+    let surface = Arc::clone(&call.surface);
+    tokio::task::spawn_blocking(move || {
+        tell(&surface, &asked, &format, chinese, &sender);
+        drop(turn);
+    });
+    let body = Body::from_stream(futures_util::stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    }));
+    let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    Ok(Answer::Other((head, body).into_response()))
+}
+
+/// Makes the report and sends what comes of it.
+fn tell(surface: &Surface, asked: &Asked, format: &str, chinese: bool, sender: &Sender) {
+    let steps = format == "json";
+    let send = |octets: Vec<u8>| sender.blocking_send(Ok(octets.into())).is_ok();
+    let made =
+        made(surface, asked, |day| !steps && !sender.is_closed() || send(line(&ReportStep::Done(day.to_string()))));
+    match made {
+        Ok(report) => {
+            send(match format {
+                "csv" => report::csv(&report, chinese).into_bytes(),
+                "page" => report::page(&report).into_bytes(),
+                _ => line(&ReportStep::Report(Box::new(report))),
+            });
+        }
+        Err(error) if steps => drop(send(line(&ReportStep::Failed(error.to_string())))),
+        // There is no way to say it but to break off.
+        Err(error) => drop(sender.blocking_send(Err(std::io::Error::other(error.to_string())))),
+    }
+}
+
+fn made(surface: &Surface, asked: &Asked, goes_on: impl FnMut(Day) -> bool) -> Result<Report, Failed<ReadError>> {
+    let gateway = &surface.gateway;
+    let site = gateway.site();
+    let read = |span, each: &mut dyn FnMut(_)| {
+        let mut count = 0;
+        gateway.ledger().attempts(span, |attempt| {
+            each(attempt);
+            count += 1;
+            if count % TURN == 0 {
+                std::thread::yield_now();
+            }
+        })
+    };
+    let mut report = report::gather(asked, gateway.now(), Some(&site.rules.regions), read, goes_on)?;
+    report.releases = report::releases(surface.acts().path(), asked).unwrap_or_else(|error| {
+        tracing::error!(event = "report_incomplete", %error, "the record of acts cannot be read");
+        Vec::new()
+    });
+    Ok(report)
+}
+
+fn line(step: &ReportStep) -> Vec<u8> {
+    let mut line = serde_json::to_vec(step).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+fn asked(call: &Call) -> Result<Asked, Problem> {
+    let day = |member: &str| {
+        let wrong = || Problem::invalid(member, "expected a day such as 2026-11-24");
+        call.text(member).map(|text| Day::parse(text).ok_or_else(wrong)).transpose()
+    };
+    let today = LocalTime::of(call.gateway().now()).day;
+    let from = day("from")?.unwrap_or(today);
+    let to = day("to")?.unwrap_or(from);
+    if to < from || to.number() - from.number() >= DAYS_MAX {
+        return Err(Problem::invalid("to", format!("expected a day not before `from`, and at most {DAYS_MAX} days")));
+    }
+    let campaign = call.number("campaign").and_then(|number| u32::try_from(number).ok());
+    let success_basis = call.gateway().site().rules.switches.report.success_basis.code();
+    Ok(Asked { from, to, campaign, success_basis })
+}
