@@ -33,7 +33,8 @@ const SHARED_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) async fn run(gateway: Arc<Gateway>, session: Arc<Session>, mut inbox: Inbox) {
     let _ending = Ending { gateway: &gateway, session: &session };
     let end = loop {
-        if let Err(end) = batch(&gateway, &session, &mut inbox).await {
+        // Its state exists only while there is a batch, as in the uplink.
+        if let Err(end) = Box::pin(batch(&gateway, &session, &mut inbox)).await {
             break end;
         }
         match inbox.fill(&session.smsc).await {

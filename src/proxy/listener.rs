@@ -87,7 +87,9 @@ impl Listener {
         let _ = stream.set_nodelay(true);
         let gateway = Arc::clone(&self.gateway);
         tokio::spawn(async move {
-            if let Some(bound) = bind::bind(&gateway, stream, peer).await {
+            // Boxed: what the bind needed is given back before the session begins.
+            let bound = Box::pin(bind::bind(&gateway, stream, peer)).await;
+            if let Some(bound) = bound {
                 Session::run(gateway, bound).await;
             }
             drop(place);

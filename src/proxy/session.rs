@@ -180,7 +180,7 @@ impl Session {
         session.ended(end);
         session.linger().await;
         if let Some(deadline) = session.leaving() {
-            leave::farewell(&gateway, &session, &mut from_esme, deadline).await;
+            Box::pin(leave::farewell(&gateway, &session, &mut from_esme, deadline)).await;
         }
         wire::shut(&session.smsc);
         wire::shut(&session.esme);

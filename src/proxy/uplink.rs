@@ -34,8 +34,9 @@ use super::{cancel, confirmed, leave, multi, notes, replace};
 /// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
 pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) -> (End, Inbox) {
     loop {
-        // What a pipelined bind left in the inbox is the first batch.
-        let room = match batch(gateway, session, &mut inbox).await {
+        // What a pipelined bind left in the inbox is the first batch. A batch under way is large, and idle sessions are many:
+        // its state exists only while there is one.
+        let room = match Box::pin(batch(gateway, session, &mut inbox)).await {
             Ok(room) => room,
             Err(end) => return (end, inbox),
         };
@@ -47,7 +48,7 @@ pub(super) async fn run(gateway: &Gateway, session: &Session, mut inbox: Inbox) 
         let filled = loop {
             tokio::select! {
                 biased;
-                () = session.cancels.wanted() => if let Err(end) = cancel::ask(gateway, session).await {
+                () = session.cancels.wanted() => if let Err(end) = Box::pin(cancel::ask(gateway, session)).await {
                     return (end, inbox);
                 },
                 filled = inbox.fill(&session.esme) => break filled,
