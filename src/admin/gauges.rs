@@ -61,6 +61,7 @@ async fn ledger(gateway: &Arc<Gateway>) {
     let oldest = gateway.oldest_in_flight().map_or(0.0, |moment| moment.ms() as f64 / 1e3);
     metrics.ledger_oldest_reserved.set(oldest);
     metrics.ledger_untold.set(ledger.untold() as i64);
+    metrics.ledger_unsealed.set(ledger.unsealed() as i64);
     if !ledger.is_stalled() {
         let folder = Arc::clone(gateway);
         let size = tokio::task::spawn_blocking(move || folder.ledger().size());

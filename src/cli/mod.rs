@@ -19,6 +19,7 @@ pub mod log_level;
 pub mod optout;
 mod peers;
 pub mod policy;
+pub mod record;
 pub mod reload;
 pub mod replay;
 pub mod report;
@@ -75,6 +76,7 @@ enum Command {
     Ledger(Box<ledger::Args>),
     Trace(Box<trace::Args>),
     Report(Box<report::Args>),
+    Record(Box<record::Args>),
     Smscs(Box<lists::SmscsArgs>),
     Refusals(Box<lists::RefusalsArgs>),
     Errors(Box<lists::ErrorsArgs>),
@@ -118,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Ledger(args) => ask(ledger::run(&args)),
         Command::Trace(args) => ask(trace::run(&args)),
         Command::Report(args) => ask(report::run(&args)),
+        Command::Record(args) => ask(record::run(&args)),
         Command::Smscs(args) => ask(lists::smscs(&args)),
         Command::Refusals(args) => ask(lists::refusals(&args)),
         Command::Errors(args) => ask(lists::errors(&args)),

@@ -13,6 +13,7 @@
 //! do not see each other's slots unless they share a ledger ([`shared`]): each
 //! must own its accounts *and* its subscribers.
 
+mod archive;
 mod batch;
 pub mod book;
 mod damage;
@@ -34,6 +35,7 @@ mod reach;
 mod record;
 mod recovery;
 mod reserve;
+pub mod seal;
 mod settle;
 pub mod shared;
 mod slot;
@@ -125,6 +127,9 @@ pub struct Ledger {
     remembered: Mutex<Reach>,
     reserved: AtomicU64,
     untold: AtomicU64,
+    unsealed: AtomicU64,
+    /// Days that records are kept.
+    retention: AtomicU16,
     /// The first day that may still be sent for; days before it are forgotten.
     floor: AtomicU16,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -153,6 +158,10 @@ pub enum OpenError {
     /// What the folder remembers of a shared ledger cannot be read.
     #[error("shared.runs in the ledger's folder cannot be used: {0}")]
     Runs(std::io::Error),
+}
+
+fn retention(switches: &Switches) -> u16 {
+    switches.audit.retention_days.min(u32::from(u16::MAX)) as u16
 }
 
 impl Ledger {
@@ -207,6 +216,8 @@ impl Ledger {
             remembered: Mutex::new(remembered),
             reserved: AtomicU64::new(0),
             untold: AtomicU64::new(0),
+            unsealed: AtomicU64::new(0),
+            retention: AtomicU16::new(retention(switches)),
             floor: AtomicU16::new(LocalTime::of(tick.wall).day.number()), // earlier days were not replayed
             threads: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -229,6 +240,7 @@ impl Ledger {
     /// Numbers for every account of a ruleset, by account id.
     pub fn scopes(&self, rules: &Ruleset) -> rusqlite::Result<Vec<Scopes>> {
         self.reach_as_far_as(&rules.switches)?;
+        self.retention.store(retention(&rules.switches), Ordering::Relaxed);
         let mut names = self.names.lock();
         let scopes = rules
             .accounts

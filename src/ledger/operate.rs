@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
 
+use super::history::index;
 use super::parts::PartOf;
 use super::record::{Record, Settled, Taken, read_row};
+use super::seal::{self, Seals};
 use super::volume::{ReadError, VolumeId};
 use super::{Batch, Ledger, NotDurable};
 
@@ -329,6 +331,7 @@ impl Ledger {
     fn copy(&self, to: &Path) -> Result<u64, ReadError> {
         let (names, last) = (self.journal.names(), self.journal.last_row());
         self.remembered.lock().copy(to)?;
+        seal::copy(&self.journal.shelf().folder, to)?;
         let there = self.journal.shelf().at(to);
         let mut copied = 0;
         for day in self.days_on_disk()? {
@@ -348,7 +351,13 @@ impl Ledger {
         let kept_from = before.number().min(today.number().saturating_sub(self.reach()));
         let folder = &self.journal.shelf().folder;
         let mut removed = Vec::new();
+        let mut seals = Seals::read(folder)?;
         for id in VolumeId::all(folder)?.into_iter().filter(|id| id.day.number() < kept_from) {
+            if seals.broken.is_none() {
+                seals.prune(folder, id.day, self.ticker.tick().wall)?; // first, or files would seem to be lost
+            }
+            seal::remove_marks(folder, id.day)?;
+            index::remove(folder, id.day)?;
             for file in files(folder, id).iter().filter(|file| file.exists()) {
                 std::fs::remove_file(file)?;
             }

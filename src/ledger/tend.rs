@@ -23,7 +23,7 @@ impl Ledger {
                 std::thread::park_timeout(std::time::Duration::from_secs(1));
             }
         })?;
-        *self.threads.lock() = vec![writer, keeper, self.watch_the_disk()?];
+        *self.threads.lock() = vec![writer, keeper, self.watch_the_disk()?, self.archive()?];
         if self.shared.is_some() {
             tokio::spawn(Shared::run(Arc::downgrade(self)));
             tokio::spawn(Shared::carry(Arc::downgrade(self)));

@@ -2,6 +2,8 @@
 //! written, the other's write-ahead log is folded into its file. Old days are
 //! removed by removing files.
 
+pub(super) mod inspect;
+
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

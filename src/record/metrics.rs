@@ -82,6 +82,8 @@ pub struct Metrics {
     pub ledger_size: IntGauge,
     /// Messages and receipts of which no record could be kept, since the start.
     pub ledger_untold: IntGauge,
+    /// Days that are over and not sealed.
+    pub ledger_unsealed: IntGauge,
     /// When the oldest message that waits for its answer was handed over, seconds since 1970; 0 if none waits.
     pub ledger_oldest_reserved: Gauge,
     /// Whether an immediate message may pass the hours and holidays now.
@@ -253,6 +255,7 @@ impl Metrics {
                 untold: r.gauge("ledger_shared_untold", "Outcomes that the shared ledger has not been told yet")?,
             },
             ledger_untold: r.gauge("ledger_records_lost", "Messages and receipts without a record, since the start")?,
+            ledger_unsealed: r.gauge("ledger_unsealed_days", "Days that are over and not sealed")?,
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
             ledger_oldest_reserved: r.float_gauge(
                 "ledger_oldest_reserved_timestamp_seconds",

@@ -45,6 +45,7 @@ mod reports;
 mod scheduled;
 mod schema;
 mod script;
+mod seals;
 mod second_reader;
 mod service_manager;
 mod sessions;

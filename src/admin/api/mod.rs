@@ -32,6 +32,7 @@ use axum::extract::{Path, Request};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 pub use build::Build;
+pub use records::SealsView;
 pub use table::ROUTES;
 
 use super::door;

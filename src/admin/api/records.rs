@@ -13,10 +13,14 @@ use crate::domain::{Day, LocalTime, Msisdn, hex};
 use crate::ledger::Ledger;
 use crate::ledger::history::{Attempt, Fate, Span, To, Verdict};
 
+use crate::ledger::seal::check::Checked;
+
 use super::audit::reason;
 
 /// Days that are looked through unless the caller says otherwise.
 const DAYS: u16 = 30;
+/// Problems of a check that are told one by one.
+const PROBLEMS_MAX: usize = 100;
 /// Messages that one answer tells of.
 const TOLD_MAX: usize = 1000;
 
@@ -36,6 +40,33 @@ pub(super) struct TraceBody {
     /// In the operator's words, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
+}
+
+/// What the seals are held against.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyBody {
+    /// 64 hexadecimal digits that were kept elsewhere: one of the seals has to have this hash.
+    #[serde(default)]
+    #[schema(min_length = 64, max_length = 64)]
+    head: Option<String>,
+}
+
+/// Whether the records of closed days are what was sealed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SealsView {
+    ok: bool,
+    /// Sealed days that were read.
+    days: usize,
+    /// Sealed days whose files were removed because their time was over.
+    pruned: usize,
+    rows: u64,
+    /// The last seal's hash, to be kept elsewhere.
+    head: String,
+    /// Days that are not sealed yet.
+    open: Vec<String>,
+    /// The first hundred, one sentence each.
+    problems: Vec<String>,
 }
 
 /// A subscriber's messages.
@@ -139,6 +170,16 @@ pub(super) async fn trace(call: Call) -> Outcome {
     Answer::json(&TraceView { from: from.to_string(), to: to.to_string(), attempts, left_out })
 }
 
+pub(super) async fn verify(call: Call) -> Outcome {
+    let VerifyBody { head } = call.json()?;
+    let hash = |head: &String| head.len() == 64 && head.bytes().all(|octet| octet.is_ascii_hexdigit());
+    if head.as_ref().is_some_and(|head| !hash(head)) {
+        return Err(Problem::invalid("head", "expected 64 hexadecimal digits"));
+    }
+    let checked = beside(&call, move |ledger| ledger.check_seals(head.as_deref()).map_err(|error| error.to_string()));
+    Answer::json(&SealsView::of(&checked.await?))
+}
+
 fn day(member: &str, text: &str) -> Result<Day, Problem> {
     Day::parse(text).ok_or_else(|| Problem::invalid(member, "expected a day such as 2026-11-24"))
 }
@@ -151,6 +192,22 @@ async fn beside<T: Send + 'static>(
     let gateway = Arc::clone(&call.surface.gateway);
     let done = tokio::task::spawn_blocking(move || work(gateway.ledger())).await;
     done.map_err(|error| error.to_string()).and_then(|done| done).map_err(|error| Problem::new("unavailable", error))
+}
+
+impl SealsView {
+    /// What was found.
+    pub fn of(checked: &Checked) -> Self {
+        let problems = checked.problems.iter().take(PROBLEMS_MAX);
+        Self {
+            ok: checked.problems.is_empty(),
+            days: checked.days,
+            pruned: checked.pruned,
+            rows: checked.rows,
+            head: checked.head.clone(),
+            open: checked.open.iter().map(ToString::to_string).collect(),
+            problems: problems.map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl AttemptView {

@@ -312,6 +312,18 @@ const GENERAL: &[Route] = &[
         )
     },
     Route {
+        method: Post,
+        access: Only("audit"),
+        body: Some(Shape::of::<records::VerifyBody>()),
+        ..get(
+            "/api/v1/records:verify",
+            "verifyRecords",
+            "Whether the records of closed days are what was sealed",
+            Shape::of::<records::SealsView>(),
+            run!(records::verify),
+        )
+    },
+    Route {
         query: &[LIMIT, Parameter { name: "cursor", kind: Number(0, u64::MAX), about: "the last row that was seen" }],
         also: &[503],
         ..get(

@@ -7,7 +7,7 @@ use crate::ledger::record::{ReceiptRecord, Settled, Settlement};
 use crate::ledger::volume::ReadError;
 
 use super::about::{All, Called, Told, read};
-use super::names::is_same_message;
+use super::names::likeness;
 use super::rows::Rows;
 use super::{Attempt, Fate, Outcome, Receipt, To};
 
@@ -76,6 +76,11 @@ impl Open {
         self.all.len()
     }
 
+    /// Their ids.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.all.iter().filter_map(|(attempt, _)| attempt.id)
+    }
+
     /// A message that went on.
     pub(super) fn enter(&mut self, attempt: Attempt, account: u16) {
         let index = self.all.len() as u32; // OPEN_MAX at most
@@ -141,22 +146,18 @@ impl Open {
 
     /// What the SMSC says of a delivery.
     pub(super) fn receipt(&mut self, own: &ReceiptRecord<'_>, at: Moment) {
-        let is_it = |(attempt, standing): &(Attempt, Standing)| {
-            let named = |outcome: &Outcome| is_same_message(&outcome.message_id, own.message_id);
-            standing.account == own.account && attempt.outcome.as_ref().is_some_and(named)
+        let how = |(attempt, standing): &(Attempt, Standing)| {
+            let outcome = attempt.outcome.as_ref().filter(|_| standing.account == own.account)?;
+            likeness(&outcome.message_id, own.message_id)
         };
         let found = if let Some(number) = own.recipient {
-            let mut next = self.by_number.get(&number.get()).copied();
-            loop {
-                let Some(index) = next else { break None };
-                let one = &self.all[index as usize];
-                if is_it(one) {
-                    break Some(index as usize);
-                }
-                next = one.1.before;
-            }
+            let chain = std::iter::successors(self.by_number.get(&number.get()).copied(), |index| {
+                self.all.get(*index as usize).and_then(|(_, standing)| standing.before)
+            });
+            let alike = chain.filter_map(|index| Some((how(self.all.get(index as usize)?)?, index as usize)));
+            alike.max().map(|(_, index)| index) // the latest of those that are most alike
         } else {
-            self.all.iter().rposition(is_it) // an SMSC that names nobody; few do
+            self.all.iter().rposition(|one| how(one).is_some()) // an SMSC that names nobody; few do
         };
         let receipt = Receipt { state: own.state, error: own.error, at };
         match found {

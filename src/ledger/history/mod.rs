@@ -6,6 +6,7 @@
 //! on the calling thread.
 
 mod about;
+pub(in crate::ledger) mod index;
 mod join;
 mod names;
 mod rows;
@@ -25,6 +26,7 @@ use super::record::{PolicyName, TextDigest};
 pub use self::join::{REACH_DAYS, Span};
 pub use self::names::is_same_message;
 pub use self::rows::Archive;
+pub(in crate::ledger) use self::rows::Rows;
 
 /// What messages of one batch with one text have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,16 +24,32 @@ impl<'a> Forms<'a> {
     }
 }
 
+/// How two names are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Likeness {
+    /// One in hexadecimal, the other in decimal.
+    Number,
+    /// As they are written.
+    Text,
+}
+
 /// Whether two names of one account's messages to one subscriber can be one name: the SMSC's answer and its receipt.
 pub fn is_same_message(answer: &[u8], receipt: &[u8]) -> bool {
+    likeness(answer, receipt).is_some()
+}
+
+/// How they are the same, if they are.
+pub(super) fn likeness(answer: &[u8], receipt: &[u8]) -> Option<Likeness> {
     if answer.is_empty() || receipt.is_empty() {
-        return false;
+        return None;
     }
     let (answer, receipt) = (Forms::of(answer), Forms::of(receipt));
     let crossed = |one: Option<u128>, other: Option<u128>| one.is_some() && one == other;
-    answer.text.eq_ignore_ascii_case(receipt.text)
-        || crossed(answer.hexadecimal, receipt.decimal)
-        || crossed(answer.decimal, receipt.hexadecimal)
+    if answer.text.eq_ignore_ascii_case(receipt.text) {
+        return Some(Likeness::Text);
+    }
+    let number = crossed(answer.hexadecimal, receipt.decimal) || crossed(answer.decimal, receipt.hexadecimal);
+    number.then_some(Likeness::Number)
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ use crate::domain::Msisdn;
 pub(in crate::ledger) trait Rows {
     /// Days that have files, in order.
     fn days(&self) -> Result<Vec<Day>, ReadError>;
+    /// Where they lie.
+    fn folder(&self) -> &Path;
+    /// Reads some rows of a day that is over, by their numbers.
+    fn pick(&self, day: Day, numbers: &[i64], each: &mut dyn FnMut(Row)) -> Result<(), ReadError>;
     /// Names of accounts and units.
     fn names(&self) -> Result<Names, ReadError>;
     /// Reads a day's rows behind one, in the order of the commits.
@@ -43,6 +47,11 @@ impl Archive {
         join::attempts(self, span, &mut each)
     }
 
+    /// Every message to a subscriber that was received on these days, the oldest first.
+    pub fn trace(&self, number: Msisdn, span: Span) -> Result<Vec<Attempt>, ReadError> {
+        trace::trace(self, number, span)
+    }
+
     fn volumes(&self, day: Day) -> Result<Vec<VolumeId>, ReadError> {
         let all = VolumeId::all(&self.shelf.folder)?;
         Ok(all.into_iter().filter(|id| id.day == day).collect())
@@ -62,6 +71,14 @@ impl Ledger {
 }
 
 impl Rows for Archive {
+    fn folder(&self) -> &Path {
+        &self.shelf.folder
+    }
+
+    fn pick(&self, day: Day, numbers: &[i64], each: &mut dyn FnMut(Row)) -> Result<(), ReadError> {
+        self.shelf.pick(day, &self.volumes(day)?, numbers, each)
+    }
+
     fn days(&self) -> Result<Vec<Day>, ReadError> {
         let mut days: Vec<Day> = VolumeId::all(&self.shelf.folder)?.into_iter().map(|id| id.day).collect();
         days.dedup();
@@ -88,6 +105,16 @@ impl Rows for Archive {
 }
 
 impl Rows for Ledger {
+    fn folder(&self) -> &Path {
+        &self.journal.shelf().folder
+    }
+
+    fn pick(&self, day: Day, numbers: &[i64], each: &mut dyn FnMut(Row)) -> Result<(), ReadError> {
+        let all = VolumeId::all(&self.journal.shelf().folder)?;
+        let volumes: Vec<VolumeId> = all.into_iter().filter(|id| id.day == day).collect();
+        self.journal.shelf().pick(day, &volumes, numbers, each)
+    }
+
     fn days(&self) -> Result<Vec<Day>, ReadError> {
         Ok(self.days_on_disk()?)
     }

@@ -19,6 +19,19 @@ impl Journal {
         retired.into_iter().try_for_each(|volume| volume.fold()) // what fails is folded when it is read or closed
     }
 
+    /// The day that is written.
+    pub(in crate::ledger) fn written(&self) -> Day {
+        self.file.lock().volume.id().day
+    }
+
+    /// Whether a volume of a day that is over is still to be folded.
+    pub(in crate::ledger) fn is_retiring(&self) -> bool {
+        let resting = self.resting.lock();
+        let written = self.file.lock().volume.id().day;
+        let own = resting.as_ref().is_some_and(|volume| volume.id().day != written);
+        own || !self.retired.lock().is_empty()
+    }
+
     /// Days before this one matter to no start any more.
     pub(in crate::ledger) fn forget_before(&self, day: Day) {
         self.head.forget_before(day);

@@ -46,6 +46,14 @@ impl Journal {
         })
     }
 
+    /// Names of accounts and units, as the files of a day that is over have them.
+    pub(in crate::ledger) fn names_of(&self, day: Day) -> Result<Names, ReadError> {
+        let volumes: Vec<_> = VolumeId::all(&self.shelf.folder)?.into_iter().filter(|id| id.day == day).collect();
+        let mut names = Names::default();
+        self.shelf.names(day, &volumes, &mut names)?;
+        Ok(names)
+    }
+
     /// The day's next rows in volumes that are open; `None` when there are no more.
     fn read_some(&self, day: Day, after: Option<i64>, last: i64) -> Result<Option<Vec<Row>>, ReadError> {
         let resting = self.resting.lock();

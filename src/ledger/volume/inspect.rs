@@ -1,0 +1,98 @@
+//! Reading rows that may have been tampered with: what is wrong with one does not end the reading.
+
+use rusqlite::Connection;
+
+use crate::domain::Day;
+use crate::ledger::names::Names;
+
+use super::{Logs, ReadError, Row, SELECT, Shelf, VolumeId, read_names, read_row};
+
+const PICK: &str = "SELECT row, first_id, at_ms, crc, records FROM batch WHERE row = ?";
+
+/// What is found of a day.
+pub(in crate::ledger) enum Found<'a> {
+    /// A row.
+    Row(&'a Row),
+    /// A row whose checksum is not its own.
+    Changed(i64),
+    /// A file, or what follows in it, cannot be read.
+    Unreadable(String),
+}
+
+impl Shelf {
+    /// Hands over some rows of a day whose files nothing holds.
+    pub(in crate::ledger) fn pick(
+        &self,
+        day: Day,
+        volumes: &[VolumeId],
+        numbers: &[i64],
+        each: &mut dyn FnMut(Row),
+    ) -> Result<(), ReadError> {
+        for id in volumes.iter().filter(|_| !numbers.is_empty()) {
+            let connection = self.reader(*id, Logs::Left)?;
+            if !read_names(&connection, day, &mut Names::default())? {
+                continue;
+            }
+            let mut select = connection.prepare(PICK)?;
+            for number in numbers {
+                for row in select.query_map([number], |row| read_row(day, row))? {
+                    each(row??);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over all that can be read of a day's volumes, in the order of the rows' numbers. Changes nothing.
+    pub(in crate::ledger) fn inspect(
+        &self,
+        day: Day,
+        numbers: &[VolumeId],
+        names: &mut Names,
+        mut each: impl FnMut(Found<'_>),
+    ) -> Result<(), ReadError> {
+        let mut open: Vec<Connection> = Vec::new();
+        for id in numbers {
+            let connection = self.reader(*id, Logs::Left)?;
+            match read_names(&connection, day, names) {
+                Ok(true) => open.push(connection),
+                Ok(false) => {}
+                Err(error) => {
+                    each(Found::Unreadable(error.to_string()));
+                    open.push(connection);
+                }
+            }
+        }
+        let mut selects = Vec::new();
+        for connection in &open {
+            match connection.prepare(SELECT) {
+                Ok(select) => selects.push(select),
+                Err(error) => each(Found::Unreadable(error.to_string())),
+            }
+        }
+        let mut streams = Vec::new();
+        for select in &mut selects {
+            streams
+                .push(select.query_map([i64::MIN], |row| Ok((row.get::<_, i64>(0)?, read_row(day, row)?)))?.peekable());
+        }
+        loop {
+            let number = |next: Option<&rusqlite::Result<(i64, _)>>| match next {
+                Some(Ok((number, _))) => Some(*number),
+                Some(Err(_)) => Some(i64::MIN),
+                None => None,
+            };
+            let next =
+                streams.iter_mut().enumerate().filter_map(|(at, stream)| Some((number(stream.peek())?, at))).min();
+            let Some((_, at)) = next else { return Ok(()) };
+            match streams[at].next() {
+                Some(Ok((_, Ok(row)))) => each(Found::Row(&row)),
+                Some(Ok((number, Err(_)))) => each(Found::Changed(number)),
+                Some(Err(error)) => {
+                    each(Found::Unreadable(error.to_string()));
+                    drop(streams.remove(at));
+                }
+                None => {}
+            }
+        }
+    }
+}
