@@ -4,16 +4,19 @@
 //! ```text
 //! cargo bench --bench ledger            # about a minute
 //! cargo bench --bench ledger -- --full  # ten million rows, sixty million slots
+//! cargo bench --bench ledger -- --history 30 # a look-up among that many days of three million messages; 6 GB, minutes
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use smsluice::config::load_with_env;
-use smsluice::domain::{Clock, Moment, Ticker};
+use smsluice::domain::{Clock, Day, LocalTime, Moment, Ticker};
+use smsluice::ledger::history::Span;
 use smsluice::ledger::shared::ServerUrl;
 use smsluice::ledger::{
     About, Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled, SharedSettings,
@@ -21,7 +24,8 @@ use smsluice::ledger::{
 use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
 use smsluice::record::Metrics;
 use smsluice::sim::submit::SubmitSpec;
-use smsluice::smpp::Submission;
+use smsluice::smpp::receipt::{Receipt, State};
+use smsluice::smpp::{Address, Submission};
 use smsluice::traffic::Throttle;
 
 const ACCOUNT: &str = "p1258";
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     if !has("--bench") {
         println!("nothing is measured under test: run `cargo bench --bench ledger`");
+        return ExitCode::SUCCESS;
+    }
+    if let Some(days) = arguments.iter().skip_while(|argument| *argument != "--history").nth(1) {
+        history(&Site::new("off"), days.parse().expect("a number of days"));
         return ExitCode::SUCCESS;
     }
     let site = Site::new("enforce");
@@ -217,6 +225,76 @@ fn memory(site: &Site, most: u64) {
     }
 }
 
+/// Writes days of messages with their answers and receipts, waits until they are sealed, and looks subscribers up.
+fn history(site: &Site, days: u64) {
+    const MESSAGES: u64 = 3_000_000;
+    let folder = folder();
+    let clock = Arc::new(AtomicI64::new(site.now.ms()));
+    let ticker = Ticker::new(Clock::Manual(Arc::clone(&clock)));
+    let bench = Bench::with(site, LedgerSettings::new(folder.path().to_owned(), Durability::Process), ticker);
+    bench.ledger.start().expect("threads");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let began = Instant::now();
+    for day in 0..=days {
+        let today = Site { now: Moment::from_ms(clock.load(Ordering::SeqCst)), ..site.clone() };
+        let messages = if day == days { BATCH } else { MESSAGES }; // the last day closes the one before
+        for from in (0..messages).step_by(BATCH as usize) {
+            let permits: Vec<Permit> = today.permits(from..from + BATCH).collect();
+            let (mut answers, mut receipts) = (Batch::default(), Batch::default());
+            for (reservation, number) in runtime.block_on(bench.durably(&permits)).iter().zip(from..) {
+                let name = format!("{:X}", day * MESSAGES + number + (1 << 32));
+                bench.ledger.accepted(reservation, name.as_bytes(), &mut answers);
+                let digits = reservation.recipient().map(|number| number.get().to_string()).unwrap_or_default();
+                let from = Address { ton: 1, npi: 1, digits: digits.as_bytes() };
+                let receipt = Receipt { message_id: name.as_bytes(), state: State::Delivered, error: 0, from };
+                bench.ledger.receipt(bench.scopes.account, &receipt, &mut receipts);
+            }
+            bench.ledger.note(&mut answers);
+            bench.ledger.note(&mut receipts);
+            clock.fetch_add(5, Ordering::SeqCst);
+        }
+        clock.store(site.now.ms() + (day as i64 + 1) * 86_400_000, Ordering::SeqCst);
+    }
+    println!("written in {} s", began.elapsed().as_secs());
+    let files = |start: &str| {
+        let all = std::fs::read_dir(folder.path()).expect("readable").flatten();
+        let own = all.filter(|file| file.file_name().to_string_lossy().starts_with(start));
+        own.fold((0, 0), |(count, octets), file| (count + 1, octets + size(&file)))
+    };
+    while files("index-").0 < days {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("sealed and indexed after {} s", began.elapsed().as_secs());
+    for start in ["journal-", "index-", "seal-"] {
+        println!("{start}* {} MiB", files(start).1 >> 20);
+    }
+    let first = LocalTime::of(site.now).day;
+    let span = Span::of(first, Day::from_number(first.number() + days as u16));
+    let mut times = Vec::new();
+    for permit in site.permits(0..BATCH).step_by(25) {
+        let number = permit.recipient().expect("a subscriber");
+        let began = Instant::now();
+        let found = bench.ledger.trace(number, span).expect("readable");
+        times.push(began.elapsed());
+        assert!(found.len() as u64 >= days && found[0].is_delivered(), "{} messages", found.len());
+    }
+    println!("first look-up {} ms", times[0].as_millis());
+    times.sort_unstable();
+    println!(
+        "look-up: median {} ms, longest {} ms",
+        times[times.len() / 2].as_millis(),
+        times[times.len() - 1].as_millis()
+    );
+    let (began, mut count) = (Instant::now(), 0);
+    bench.ledger.attempts(Span::of(first, first), |_| count += 1).expect("readable");
+    println!("a day of {count} messages read and joined in {} ms", began.elapsed().as_millis());
+    let began = Instant::now();
+    let checked = bench.ledger.check_seals(None).expect("readable");
+    assert!(checked.problems.is_empty(), "{:?}", checked.problems);
+    println!("{} days of {} rows checked in {} ms", checked.days, checked.rows, began.elapsed().as_millis());
+    bench.ledger.close();
+}
+
 impl Site {
     fn new(spread: &str) -> Self {
         let now = Moment::parse(NOW).expect("valid");
@@ -258,8 +336,11 @@ impl<'a> Bench<'a> {
     }
 
     fn on(site: &'a Site, folder: &Path, durability: Durability, shared: Option<SharedSettings>) -> Self {
-        let ticker = Ticker::new(Clock::starting_at(site.now));
         let settings = LedgerSettings { shared, ..LedgerSettings::new(folder.to_owned(), durability) };
+        Self::with(site, settings, Ticker::new(Clock::starting_at(site.now)))
+    }
+
+    fn with(site: &'a Site, settings: LedgerSettings, ticker: Ticker) -> Self {
         let metrics = Arc::new(Metrics::new().expect("sound"));
         let (ledger, recovered) =
             Ledger::open(settings, &site.rules.switches, ticker.clone(), metrics).expect("an own folder");

@@ -75,6 +75,8 @@ pub struct Journal {
     tomorrow: Mutex<Tomorrow>,
     /// Volumes of days that are over; the keeper folds and closes them.
     retired: Mutex<Vec<Volume>>,
+    /// Whether some of these are being folded.
+    folding: AtomicBool,
     /// The folded volume that takes the next turn; the keeper's own.
     resting: Mutex<Option<Volume>>,
     finished: watch::Sender<u64>,
@@ -189,6 +191,7 @@ impl Journal {
             file: Mutex::new(Active { volume, next_row, names: names.clone() }),
             tomorrow: Mutex::new(Tomorrow { volume: None, written: id.day }),
             retired: Mutex::new(Vec::new()),
+            folding: AtomicBool::new(false),
             resting: Mutex::new(resting),
             finished: watch::Sender::new(0),
             failures: Mutex::new(VecDeque::new()),

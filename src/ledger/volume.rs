@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use crate::domain::{Day, Moment};
 
@@ -271,7 +271,19 @@ impl Shelf {
     }
 
     fn reader(&self, id: VolumeId, logs: Logs) -> rusqlite::Result<Connection> {
-        let connection = Connection::open(id.path(&self.folder))?;
+        let path = id.path(&self.folder);
+        let log = std::fs::metadata(path.with_extension("sqlite-wal"));
+        if log.is_ok_and(|log| log.len() > 0) {
+            return Self::owner(&path, logs);
+        }
+        // All of it is in the file, which nobody writes: so many may read it at a time, and nothing is locked.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(inspect::immutable(&path), flags)
+    }
+
+    /// One reads what is still in the log, and nobody else meanwhile.
+    fn owner(path: &Path, logs: Logs) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, logs == Logs::Left)?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?; // no shared index is made for a moment's reading
         Ok(connection)

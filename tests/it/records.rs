@@ -241,3 +241,51 @@ async fn what_is_withdrawn_before_it_leaves_is_told_once_and_as_refused() {
     let found = traced(&stand, &hefei(2), |found| !found.is_empty()).await;
     assert_eq!(found.iter().map(Attempt::fate).collect::<Vec<_>>(), [Some(Fate::Pending)]);
 }
+
+/// Whatever is sent, the records hold as many as were received (P15).
+#[tokio::test]
+async fn every_message_that_was_received_has_its_record() {
+    let stand = Stand::with_policy("[quota]\nusers = 40\n[spread]\nlimit = 30\n").await;
+    stand.smsc.change(|behaviour| behaviour.errors = vec![(0x14, 0.2)]);
+    let mut esme = stand.bind("hefei").await;
+    let mut octets = Vec::new();
+    for n in 0..120_u32 {
+        let to = hefei(u64::from(n) % 70);
+        let spec = match n % 4 {
+            0 => SubmitSpec::new("10086", &to, GOOD),
+            1 => SubmitSpec::new("62021", "447700900123", GOOD),
+            _ => good(&to),
+        };
+        octets.extend(match n % 10 {
+            7 => spec.submit_multi(&[&to, "13470730001", &hefei(1000 + u64::from(n))], n + 1),
+            8 => spec.data_sm(n + 1),
+            9 => spec.replace_sm("7f", n + 1),
+            _ => spec.submit_sm(n + 1),
+        });
+    }
+    esme.send_raw(&octets).await.expect("sent");
+    for _ in 0..120 {
+        esme.next_pdu().await.expect("each is answered");
+    }
+    stand.assert_conserved();
+    let total = |family: &str| -> u64 {
+        let text = stand.gateway.gateway().metrics().render();
+        let own = text.lines().filter(|line| line.starts_with(family));
+        own.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    let (received, refused) = (total("smsluice_messages_received_total"), total("smsluice_messages_refused_total"));
+    let mut counts = (0, 0, 0);
+    until("all are on record", || {
+        counts = (0, 0, 0);
+        let ledger = stand.gateway.gateway().ledger();
+        let told = ledger.attempts(span(), |one| {
+            counts.0 += u64::from(one.count);
+            counts.1 += if reason(&one).is_some() { u64::from(one.count) } else { 0 };
+            counts.2 += u64::from(one.is_accepted());
+        });
+        told.expect("readable");
+        counts == (received, refused, total(r#"smsluice_messages_settled_total{account="hefei",outcome="accepted"}"#))
+    })
+    .await;
+    assert!(received > 120 && refused > 20 && counts.2 > 10, "{counts:?}");
+}

@@ -171,6 +171,9 @@ pub(super) async fn trace(call: Call) -> Outcome {
 }
 
 pub(super) async fn verify(call: Call) -> Outcome {
+    if !call.json::<serde_json::Value>()?.is_object() {
+        return Err(Problem::invalid("body", "expected an object")); // serde reads a list as one, too
+    }
     let VerifyBody { head } = call.json()?;
     let hash = |head: &String| head.len() == 64 && head.bytes().all(|octet| octet.is_ascii_hexdigit());
     if head.as_ref().is_some_and(|head| !hash(head)) {

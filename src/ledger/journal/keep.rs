@@ -1,5 +1,7 @@
 //! What the keeper does once a second, beside the path of the messages.
 
+use std::sync::atomic::Ordering;
+
 use crate::domain::{Day, LocalTime};
 
 use super::super::volume::VolumeId;
@@ -15,8 +17,11 @@ impl Journal {
         }
         self.lay_out_tomorrow(now)?;
         self.take_turns()?;
+        self.folding.store(true, Ordering::SeqCst);
         let retired = std::mem::take(&mut *self.retired.lock());
-        retired.into_iter().try_for_each(|volume| volume.fold()) // what fails is folded when it is read or closed
+        let folded = retired.into_iter().try_for_each(|volume| volume.fold()); // what fails is folded when it is read or closed
+        self.folding.store(false, Ordering::SeqCst);
+        folded
     }
 
     /// The day that is written.
@@ -29,7 +34,7 @@ impl Journal {
         let resting = self.resting.lock();
         let written = self.file.lock().volume.id().day;
         let own = resting.as_ref().is_some_and(|volume| volume.id().day != written);
-        own || !self.retired.lock().is_empty()
+        own || !self.retired.lock().is_empty() || self.folding.load(Ordering::SeqCst)
     }
 
     /// Days before this one matter to no start any more.

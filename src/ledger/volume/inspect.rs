@@ -9,6 +9,15 @@ use super::{Logs, ReadError, Row, SELECT, Shelf, VolumeId, read_names, read_row}
 
 const PICK: &str = "SELECT row, first_id, at_ms, crc, records FROM batch WHERE row = ?";
 
+/// A file that does not change, as SQLite wants it to be named.
+pub(super) fn immutable(path: &std::path::Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/-_.".contains(&octet);
+    let each = |octet: &u8| if plain(*octet) { char::from(*octet).to_string() } else { format!("%{octet:02X}") };
+    let name: String = path.as_os_str().as_bytes().iter().map(each).collect();
+    format!("file:{name}?immutable=1")
+}
+
 /// What is found of a day.
 pub(in crate::ledger) enum Found<'a> {
     /// A row.
