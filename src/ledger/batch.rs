@@ -30,6 +30,8 @@ pub struct Batch {
     binding: bool,
     pen: Pen,
     text: LastText,
+    /// The campaign of the text that had one last, under one policy of one account.
+    campaign: Option<(u16, PolicyName, TextDigest, u32)>,
 }
 
 /// What the records written last stand under; forgotten with every append, so that each begins with its own.
@@ -65,6 +67,11 @@ const fn scopes_of(claim: &Claim<'_>) -> [u16; 3] {
     let switches = &claim.rules.switches;
     let slot = slot_scope(&switches.dedup, claim.scopes);
     [claim.scopes.account, slot, quota_scope(switches.quota.scope, claim.scopes)]
+}
+
+/// What a message is judged by.
+const fn policy_of(claim: &Claim<'_>) -> PolicyName {
+    PolicyName { version: claim.rules.version as u32, digest: claim.rules.digest }
 }
 
 /// A place in a batch.
@@ -157,6 +164,20 @@ impl Batch {
         self.text.digest(submission.data_coding, submission.user_data.text, dc0, dc15, keep)
     }
 
+    /// A permit has named the campaign that a text belongs to, whatever becomes of the message.
+    pub(super) fn belongs(&mut self, claim: &Claim<'_>, permit: &Permit) {
+        if let (Some(campaign), Some(digest)) = (permit.campaign(), claim.about.digest) {
+            self.campaign = Some((claim.scopes.account, policy_of(claim), digest, campaign));
+        }
+    }
+
+    /// The campaign of a message that is refused, if its text is the one that had one last.
+    fn campaign_of(&self, claim: &Claim<'_>) -> Option<u32> {
+        let (account, policy, digest, campaign) = self.campaign?;
+        let own = Some((account, policy, digest));
+        (own == claim.about.digest.map(|digest| (claim.scopes.account, policy_of(claim), digest))).then_some(campaign)
+    }
+
     /// Appends a reservation.
     pub(super) fn reserve(&mut self, claim: &Claim<'_>, permit: &Permit, reservation: &mut Reservation) {
         self.stand(claim, &reservation.taken, Some(permit));
@@ -202,7 +223,7 @@ impl Batch {
         campaign: Option<u32>,
     ) {
         let [account, slot_scope, quota_scope] = scopes;
-        let policy = PolicyName { version: claim.rules.version as u32, digest: claim.rules.digest };
+        let policy = policy_of(claim);
         let (unit, class, received) = (claim.scopes.unit, claim.account.class, claim.tick.wall);
         let context = Context { account, unit, class, slot_scope, quota_scope, received, policy };
         let pen = &mut self.pen;
@@ -237,7 +258,13 @@ impl Batch {
     ) {
         let day = LocalTime::of(edt).day;
         let before = self.records.len();
-        self.stand_under(claim, scopes_of(claim), day, Some(edt).filter(|edt| *edt != claim.tick.wall), None);
+        self.stand_under(
+            claim,
+            scopes_of(claim),
+            day,
+            Some(edt).filter(|edt| *edt != claim.tick.wall),
+            self.campaign_of(claim),
+        );
         let Refusal { reason, status, .. } = *refusal;
         let last = self.pen.refused_at.filter(|_| self.records.len() == before);
         self.told += 1;

@@ -276,6 +276,7 @@ impl Ledger {
 
     /// Takes all that a permitted message needs, or nothing. What has to be durable is appended to the batch.
     pub fn reserve(&self, claim: &Claim<'_>, permit: &Permit, batch: &mut Batch) -> Result<Reservation, Refusal> {
+        batch.belongs(claim, permit);
         if let Some(shared) = &self.shared {
             return shared.reserve(claim, permit, batch);
         }
