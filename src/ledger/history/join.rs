@@ -7,7 +7,7 @@ use crate::ledger::record::{ReceiptRecord, Settled, Settlement};
 use crate::ledger::volume::ReadError;
 
 use super::about::{All, Called, Told, read};
-use super::names::likeness;
+use super::names::{is_same_message, likeness};
 use super::rows::Rows;
 use super::{Attempt, Fate, Outcome, Receipt, To};
 
