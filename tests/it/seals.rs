@@ -69,6 +69,7 @@ async fn a_day_that_is_over_is_sealed_and_what_is_done_to_it_later_is_named() {
     assert_eq!(ask(&stand, "audit", "records:verify", json!({ "head": "0" })).await.status, 422);
     assert_eq!(ask(&stand, "records", "records:verify", json!({})).await.status, 403);
 
+    until("nobody reads the day any more", || stand.ledger_folder().join("index-2026-11-24").exists()).await;
     let file = stand.ledger_folder().join("journal-2026-11-24.sqlite");
     let tamper = |sql: &str| {
         let connection = rusqlite::Connection::open(&file).expect("opened");
