@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
+use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::domain::{Clock, Day, LocalTime};
@@ -13,7 +14,7 @@ use crate::policy::Ruleset;
 use crate::record::acts;
 use crate::report::{self, Asked, Report};
 
-use super::client::{Reach, query};
+use super::client::{Client, Reach, query};
 use super::failure::{EXIT_CODES, Failure, Told, code, either, finish};
 use super::table::{Column, table};
 
@@ -23,6 +24,7 @@ use super::table::{Column, table};
   smsluice report day
   smsluice report day 2026-11-24 --csv day.csv
   smsluice report month 2026-11 --html november.html
+  smsluice report form 7 --html form-7.html
   smsluice report campaign 7 --from 2026-11-01 --to 2026-11-24 --json
   smsluice report month 2026-11 --ledger /srv/backup/ledger --config config
 
@@ -72,6 +74,12 @@ enum Verb {
         #[arg(long, value_parser = day)]
         to: Option<Day>,
     },
+    /// The application form of a campaign, F1 to F17 filled in, as a page; printed unless --html names a file
+    Form {
+        /// Its number in the registry
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        number: u32,
+    },
 }
 
 /// Runs the command.
@@ -80,6 +88,9 @@ pub async fn run(args: &Args) -> ExitCode {
 }
 
 async fn told(args: &Args) -> Told {
+    if let Verb::Form { number } = args.verb {
+        return form(args, number).await;
+    }
     let today = LocalTime::of(Clock::System.now()).day;
     let (from, to, campaign) = args.verb.days(today)?;
     let made = match &args.ledger {
@@ -113,12 +124,29 @@ impl Verb {
                 let last = Day::from_civil(first.to_civil().last_of_month()).unwrap_or(first);
                 Ok((first, last.min(today.max(first)), None))
             }
+            Self::Form { .. } => Ok((today, today, None)), // the gateway knows its days
             Self::Campaign { number, from, to } => {
                 let to = to.unwrap_or(today);
                 Ok((from.unwrap_or(Day::from_number(to.number().saturating_sub(30))), to, Some(*number)))
             }
         }
     }
+}
+
+/// The form, from a gateway.
+async fn form(args: &Args, number: u32) -> Told {
+    if args.csv.is_some() || args.ledger.is_some() || args.reach.json {
+        return Err(Failure::usage("a form is a page of a gateway at work: there is no --csv, --json, --ledger"));
+    }
+    let path = format!("/api/v1/campaigns/{number}/form");
+    let (status, octets) = args.reach.client()?.raw(Method::GET, &path, None).await?;
+    if status != 200 {
+        return Err(Client::refused(status, &octets));
+    }
+    let text = String::from_utf8_lossy(&octets).into_owned();
+    let Some(file) = &args.html else { return Ok(text) };
+    write(file, &text)?;
+    Ok(String::new())
 }
 
 /// From a gateway, telling each day that is done.
@@ -229,6 +257,14 @@ const RUNS: &[Column] = &[
     ("numbers", "号码数", "/numbers"),
 ];
 
+const LATE: &[Column] = &[
+    ("reviewed late", "逾期审核", "/number"),
+    ("unit", "单位", "/unit"),
+    ("submitted", "提交", "/submitted"),
+    ("due", "期限", "/due"),
+    ("reviewed", "审核", "/reviewed"),
+];
+
 /// The report for a terminal: a line for each account and campaign, the reasons, what was noticed.
 fn words(made: &Value, told: &Report, chinese: bool) -> String {
     let percent = |rate: Option<f64>| match (rate, chinese) {
@@ -264,6 +300,10 @@ fn words(made: &Value, told: &Report, chinese: bool) -> String {
     if !told.runs.is_empty() {
         text.push('\n');
         text += &table(&made["runs"], RUNS, chinese);
+    }
+    if !told.late_reviews.is_empty() {
+        text.push('\n');
+        text += &table(&made["late_reviews"], LATE, chinese);
     }
     if told.open {
         text += if chinese { "\n部分状态报告可能尚未到达\n" } else { "\nsome receipts may still come\n" };

@@ -36,6 +36,9 @@ pub enum Failed<E> {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(E),
+    /// The registry cannot be read.
+    #[error("the registry cannot be read: {0}")]
+    Registry(String),
     /// There would be too many lines.
     #[error("it would have more than {LINES_MAX} lines; ask for fewer days")]
     TooLong,
@@ -195,6 +198,8 @@ impl Gathering {
             shares_left_out: self.subjects.iter().filter(|(_, touched)| touched.is_none()).count() as u64,
             runs: self.runs,
             releases: Vec::new(),
+            registered: Vec::new(),
+            late_reviews: Vec::new(),
         }
     }
 

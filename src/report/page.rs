@@ -53,6 +53,8 @@ pub fn page(report: &Report) -> String {
     shares(&mut text, report);
     runs(&mut text, report);
     releases(&mut text, report);
+    registered(&mut text, report);
+    late(&mut text, report);
     text += NOTES;
     text + "</body></html>\n"
 }
@@ -187,6 +189,42 @@ fn releases(text: &mut String, report: &Report) {
     text.push_str("</tbody></table>\n");
 }
 
+fn registered(text: &mut String, report: &Report) {
+    text.push_str("<h2>九、涉及的已登记活动(7.2)</h2>\n");
+    if report.registered.is_empty() {
+        text.push_str("<p>无</p>\n");
+        return;
+    }
+    text.push_str("<table><thead><tr><th>编号</th><th>申请单位</th><th>类别</th><th>状态</th><th>群发对象</th><th>面向全部用户</th></tr></thead><tbody>\n");
+    for own in &report.registered {
+        let general = if own.general_send { "是" } else { "否" };
+        let _ = write!(text, "<tr><td>#{}</td>", own.number);
+        for cell in [&own.unit, &own.category, &own.state, &own.target] {
+            let _ = write!(text, "<td class=\"l\">{}</td>", escaped(cell));
+        }
+        let _ = writeln!(text, "<td>{general}</td></tr>");
+    }
+    text.push_str("</tbody></table>\n");
+}
+
+fn late(text: &mut String, report: &Report) {
+    text.push_str("<h2>十、逾期审核(超过一个工作日,5.1.1、5.2)</h2>\n");
+    if report.late_reviews.is_empty() {
+        text.push_str("<p>无</p>\n");
+        return;
+    }
+    text.push_str("<table><thead><tr><th>编号</th><th>申请单位</th><th>提交时间</th><th>审核期限</th><th>审核时间</th></tr></thead><tbody>\n");
+    for own in &report.late_reviews {
+        let reviewed = own.reviewed.as_deref().map_or_else(|| "未审核".to_owned(), short);
+        let _ = write!(text, "<tr><td>#{}</td>", own.number);
+        for cell in [&own.unit, &short(&own.submitted), &own.due, &reviewed] {
+            let _ = write!(text, "<td class=\"l\">{}</td>", escaped(cell));
+        }
+        text.push_str("</tr>\n");
+    }
+    text.push_str("</tbody></table>\n");
+}
+
 /// A rate; unknown is no zero.
 pub(super) fn percent(rate: Option<f64>) -> String {
     rate.map_or_else(|| "未知".to_owned(), |rate| format!("{:.2}%", rate * 100.0))
@@ -216,7 +254,7 @@ pub(super) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{ReasonCount, Release, Run};
+    use crate::report::{LateReview, ReasonCount, Registered, Release, Run};
 
     #[test]
     fn a_page_needs_nothing_else_and_runs_nothing_that_was_written_into_it() {
@@ -235,8 +273,20 @@ mod tests {
             segment: 1_385_510,
             numbers: 60,
         };
+        let registered = Registered {
+            number: 7,
+            unit: evil.clone(),
+            category: evil.clone(),
+            state: evil.clone(),
+            target: evil.clone(),
+            general_send: true,
+        };
+        let late =
+            LateReview { number: 7, unit: evil.clone(), submitted: String::new(), due: String::new(), reviewed: None };
         let sum = Sum { of: evil, share: None, figures: figures.clone() };
         let report = Report {
+            registered: vec![registered],
+            late_reviews: vec![late],
             units: vec![sum.clone()],
             campaigns: vec![sum],
             runs: vec![run],
@@ -245,7 +295,7 @@ mod tests {
             ..Report::default()
         };
         let text = page(&report);
-        assert!(!text.contains("<script") && text.matches("&lt;script&gt;").count() == 5, "{text}");
+        assert!(!text.contains("<script") && text.matches("&lt;script&gt;").count() == 10, "{text}");
         assert!(["http:", "https:", "url(", "@import", "src="].iter().all(|outside| !text.contains(outside)));
         assert!(text.contains("size:A4") && text.contains("<meta charset=\"utf-8\">"));
         assert!(
@@ -253,6 +303,7 @@ mod tests {
                 && text.contains("未知")
                 && text.contains("1385510")
         );
+        assert!(text.contains("未审核"));
         for tag in ["table", "tr", "td", "th", "tbody", "thead", "h2", "p", "body"] {
             let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");

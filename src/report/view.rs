@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Figures, Run, Share};
+use super::{Figures, LateReview, Registered, Run, Share};
 
 /// What became of the messages of some days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -41,6 +41,10 @@ pub struct Report {
     pub shares_left_out: u64,
     /// Unknown outcomes that operators have released in these days.
     pub releases: Vec<Release>,
+    /// What the registry knows of the campaigns that stand here.
+    pub registered: Vec<Registered>,
+    /// Applications handed in on these days that were not reviewed within one working day (5.1.1, 5.2).
+    pub late_reviews: Vec<LateReview>,
 }
 
 /// Figures of one day, unit, account and campaign.

@@ -9,10 +9,10 @@ use crate::admin::{token, with_tokens};
 use crate::http::{Reply, call};
 use crate::stand::{Setup, Stand, hefei, subscriber, verdict};
 
-const TEXT: &str = "语音信箱业务已全省开通。安徽移动 询1860";
+pub(crate) const TEXT: &str = "语音信箱业务已全省开通。安徽移动 询1860";
 
 /// A stand on which 1258 is held to the registry, and a campaign may be sent on the day that it is applied for.
-async fn stand(policy: &str) -> Stand {
+pub(crate) async fn stand(policy: &str) -> Stand {
     let policy = format!("[registry]\nlead_days = 0\n{policy}");
     Stand::new(Setup { policy, accounts: vec![HELD], change: with_tokens, ..Setup::default() }).await
 }
@@ -40,7 +40,7 @@ async fn done(stand: &Stand, role: &str, path: &str, body: Value) -> Value {
 }
 
 /// An approved campaign's number.
-async fn approved(stand: &Stand, unit: &str, text: &str) -> u64 {
+pub(crate) async fn approved(stand: &Stand, unit: &str, text: &str) -> u64 {
     let applicant = format!("applicant:{unit}");
     let made = done(stand, &applicant, "campaigns", json!({ "form": form(unit, text) })).await;
     let number = made["number"].as_u64().expect("a number");

@@ -289,3 +289,52 @@ async fn a_report_is_told_as_json_csv_and_a_page() {
     assert!(words.contains("连续号码") && words.contains("duplicate") && words.contains("未知"), "{words}");
     assert!(csv.starts_with(b"\xEF\xBB\xBF") && html.contains("1385510"));
 }
+
+#[tokio::test]
+async fn a_campaigns_form_is_filled_in_with_what_was_sent_for_it() {
+    use crate::admin::token;
+    use crate::registry::{TEXT, approved, stand};
+
+    let stand = stand("").await;
+    let number = approved(&stand, "province", TEXT).await;
+    let mut esme = stand.bind("province").await;
+    for n in 0..5 {
+        let spec = SubmitSpec::new("12581", &hefei(n), TEXT);
+        assert_eq!(esme.submit(&spec).await.expect("answered").status, 0);
+    }
+    let spec = SubmitSpec::new("12581", &hefei(1), TEXT);
+    assert_ne!(esme.submit(&spec).await.expect("answered").status, 0, "a second one");
+    let other = SubmitSpec::new("12581", &hefei(9), "彩铃业务已全省开通。安徽移动 询1860");
+    assert_ne!(esme.submit(&other).await.expect("answered").status, 0, "another text is none of it");
+    let get = |role: &'static str, path: String| {
+        let admin = stand.gateway.admin;
+        async move { crate::http::call(admin, &token(role), "GET", &path, "").await }
+    };
+    let form = format!("/api/v1/campaigns/{number}/form");
+    let mut page = String::new();
+    for _ in 0..500 {
+        let reply = get("view", form.clone()).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        page = reply.body;
+        if page.contains("5 条\n") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for part in
+        ["5 条\n2026-11-24 09:30:00 至 2026-11-24 09:30:00", "送达/接收 0/5 = 未知;接收/提交 5/", "未知(送达/接收)"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(page.contains("在网两年以上的客户") && page.contains("李四") && !page.contains("62620001"), "{page}");
+    assert_eq!(get("applicant:hefei", form).await.status, 404, "another unit's");
+    assert_eq!(get("view", "/api/v1/campaigns/999/form".to_owned()).await.status, 404);
+    let steps = get("records", format!("/api/v1/reports?campaign={number}")).await.body;
+    let last = steps.lines().rfind(|line| line.starts_with("{\"report\"")).expect("a report");
+    let report = &serde_json::from_str::<Value>(last).expect("JSON")["report"];
+    assert_eq!(report["campaigns"][0]["of"], format!("#{number}"));
+    assert_eq!(report["total"]["accepted"], 5);
+    let registered = &report["registered"][0];
+    assert_eq!((&registered["unit"], &registered["general_send"]), (&"province".into(), &false.into()));
+    assert_eq!(report["late_reviews"], serde_json::json!([]));
+}

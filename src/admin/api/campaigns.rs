@@ -128,6 +128,14 @@ pub(super) async fn show(call: Call) -> Outcome {
     Answer::json(&CampaignView { steps, ..CampaignView::of(application, &call, &rules.rules) })
 }
 
+/// The application of the path, as the caller may see it.
+pub(super) async fn one(call: &Call) -> Result<Application, Problem> {
+    let number = number(call)?;
+    let (application, _) = beside(call, move |gateway| gateway.registry().application(number)).await?;
+    visible(call, &application)?;
+    Ok(shown(application, call))
+}
+
 pub(super) async fn new(call: Call) -> Outcome {
     let NewBody { form } = call.json()?;
     let (made, recorded) = drafted(&call, vec![form], "campaign.new", "a new application").await?;

@@ -14,12 +14,18 @@ use crate::admin::problem::Problem;
 use crate::admin::surface::Surface;
 use crate::domain::{Day, LocalTime};
 use crate::ledger::ReadError;
+use crate::registry::store::Filter;
+use crate::registry::{Application, Span};
 use crate::report::{self, Asked, Failed, Report};
+
+use super::campaigns;
 
 /// How a report is told.
 pub(super) const FORMATS: &[&str] = &["json", "csv", "page"];
 /// Days of one report.
 const DAYS_MAX: u16 = 366;
+/// Applications that are read at a time.
+const PAGE: usize = 1000;
 /// Messages after which the thread lets others go first.
 const TURN: u32 = 4096;
 
@@ -40,19 +46,49 @@ type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
 
 pub(super) async fn report(call: Call) -> Outcome {
     let (asked, format) = (asked(&call)?, call.text("format").unwrap_or("json").to_owned());
-    let turn = Arc::clone(&call.surface.reports).try_acquire_owned();
-    let turn =
-        turn.map_err(|_| Problem::new("conflict", "another report is being made; they are made one at a time"))?;
     let kind = match &*format {
         "csv" => "text/csv; charset=utf-8",
         "page" => "text/html; charset=utf-8",
         _ => "application/x-ndjson",
     };
     let chinese = call.text("lang") != Some("en");
+    told(&call, kind, move |surface, sender| tell(surface, &asked, &format, chinese, sender))
+}
+
+/// The application form with what the gateway fills in: F15 to F17.
+pub(super) async fn form(call: Call) -> Outcome {
+    let application = campaigns::one(&call).await?;
+    let asked = of_campaign(&call, &application);
+    told(&call, "text/html; charset=utf-8", move |surface, sender| {
+        let made = made(surface, &asked, |_| !sender.is_closed());
+        let page = made.map(|report| report::form(&application, Some(&report)).into());
+        drop(sender.blocking_send(page.map_err(|error| std::io::Error::other(error.to_string()))));
+    })
+}
+
+/// From the first day on which it may have been sent to the last one, or today.
+fn of_campaign(call: &Call, application: &Application) -> Asked {
+    let gateway = call.gateway();
+    let today = LocalTime::of(gateway.now()).day;
+    let window = [application.arranged, application.form.requested].into_iter().flatten();
+    let days = |of: fn(&Span) -> crate::domain::Moment| window.clone().map(move |span| LocalTime::of(of(&span)).day);
+    let submitted = application.submitted.as_ref().map(|word| LocalTime::of(word.at).day);
+    let from = days(|span| span.from).chain(submitted).min().unwrap_or(today).min(today);
+    let to = days(|span| span.until).max().unwrap_or(today).min(today).max(from);
+    let to = to.min(Day::from_number(from.number().saturating_add(DAYS_MAX - 1)));
+    let success_basis = gateway.site().rules.switches.report.success_basis.code();
+    Asked { from, to, campaign: Some(application.number), success_basis }
+}
+
+/// Answers while `work` makes the report, on a thread of its own; one at a time.
+fn told(call: &Call, kind: &'static str, work: impl FnOnce(&Surface, &Sender) + Send + 'static) -> Outcome {
+    let turn = Arc::clone(&call.surface.reports).try_acquire_owned();
+    let turn =
+        turn.map_err(|_| Problem::new("conflict", "another report is being made; they are made one at a time"))?;
     let (sender, receiver) = mpsc::channel(4);
     let surface = Arc::clone(&call.surface);
     tokio::task::spawn_blocking(move || {
-        tell(&surface, &asked, &format, chinese, &sender);
+        work(&surface, &sender);
         drop(turn);
     });
     let body = Body::from_stream(futures_util::stream::unfold(receiver, |mut receiver| async move {
@@ -100,7 +136,17 @@ fn made(surface: &Surface, asked: &Asked, goes_on: impl FnMut(Day) -> bool) -> R
         tracing::error!(event = "report_incomplete", %error, "the record of acts cannot be read");
         Vec::new()
     });
-    Ok(report)
+    let (switches, calendar) = (&site.rules.switches.registry, &site.rules.calendar);
+    let mut behind = 0;
+    loop {
+        let page = gateway
+            .registry()
+            .list(&Filter::default(), behind, PAGE)
+            .map_err(|error| Failed::Registry(error.to_string()))?;
+        let Some(last) = page.last() else { return Ok(report) };
+        behind = last.number;
+        report.register(&page, asked, gateway.now(), switches, calendar);
+    }
 }
 
 fn line(step: &ReportStep) -> Vec<u8> {

@@ -6,6 +6,7 @@ mod audit;
 mod defaults;
 mod overload;
 mod registry;
+mod replace;
 mod report;
 mod window;
 
@@ -18,6 +19,7 @@ pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 pub use self::audit::AuditSwitches;
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::registry::*;
+pub use self::replace::{ReplaceMode, ReplaceSwitches};
 pub use self::report::{ReportSwitches, SuccessBasis};
 pub use self::window::Window;
 
@@ -342,27 +344,6 @@ pub enum ValidityMode {
     Cap,
     /// Refused.
     Reject,
-}
-
-/// replace_sm, section 4.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReplaceSwitches {
-    /// What becomes of a replace_sm.
-    pub mode: ReplaceMode,
-    /// Accepted messages remembered per account, the oldest forgotten first, 1..=1 000 000.
-    pub remember: u32,
-}
-
-/// What becomes of a replace_sm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReplaceMode {
-    /// Refused.
-    #[default]
-    Refuse,
-    /// Judged like a submission, with what is remembered of the message it replaces.
-    Check,
 }
 
 ///

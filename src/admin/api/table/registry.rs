@@ -1,6 +1,6 @@
 //! The routes of the registry and of those who opted out.
 
-use crate::admin::api::{campaigns, optout};
+use crate::admin::api::{campaigns, optout, reports};
 use crate::admin::auth::Access::{Only, SeeCampaigns, WorkOnCampaigns};
 use crate::admin::route::Kind::{Number, OneOf, Text};
 use crate::admin::route::Method::{Post, Put};
@@ -31,7 +31,18 @@ const fn act(path: &'static str, id: &'static str, about: &'static str, run: sup
     }
 }
 
-pub(super) const ROUTES: [Route; 16] = [
+pub(super) const ROUTES: [Route; 17] = [
+    Route {
+        access: SeeCampaigns,
+        also: &[409, 503],
+        ..get(
+            "/api/v1/campaigns/{id}/form",
+            "campaignForm",
+            "The application form of a campaign with what was sent for it (F1 to F17), as a page that prints",
+            Shape::free("text/html"),
+            run!(reports::form),
+        )
+    },
     Route {
         access: SeeCampaigns,
         query: &[LIMIT, NUMBER, UNIT, STATE],
