@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config;
 use crate::domain::{Clock, Moment};
 use crate::policy::{self, Account, Permit, Refusal, Ruleset, Scratch};
+use crate::registry::{Registry, Snapshot, store};
 use crate::sim::journal::{Direction, Entry, from_hex};
 use crate::smpp::bind::Bind;
 use crate::smpp::command::{self, status};
@@ -54,6 +55,9 @@ pub struct Args {
     /// The folder to compare with, instead of the recorded verdicts
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
+    /// Folder of the `registry.db` that texts are held against; the ledger folder of either configuration by default
+    #[arg(long, value_name = "DIR")]
+    registry: Option<PathBuf>,
     /// The recorded submissions
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -118,9 +122,17 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn replayed(args: &Args) -> Result<Outcome, String> {
     let now = args.now.unwrap_or_else(|| Clock::System.now());
-    let load =
-        |dir: &Path| config::load(dir, now).map(|loaded| loaded.ruleset).map_err(|problems| problems.to_string());
+    let load = |dir: &Path| config::load(dir, now).map_err(|problems| problems.to_string());
     let (new, old) = (load(&args.config)?, args.against.as_deref().map(load).transpose()?);
+    // What is registered is of the gateway, not of a candidate: both are asked with the same.
+    let folders = [Some(&new), old.as_ref()].into_iter().flatten().map(|own| &own.settings.ledger.path);
+    let folder = args.registry.clone().or_else(|| folders.cloned().find(|folder| folder.join(store::FILE).exists()));
+    let registered = folder.map(|folder| Registry::peek(&folder)).transpose().map_err(|error| error.to_string())?;
+    let over = |own: config::Configuration| match &registered {
+        Some(Snapshot { content, opted_out }) => own.ruleset.with_registry(content.clone(), opted_out.clone()),
+        None => own.ruleset,
+    };
+    let (new, old) = (over(new), old.map(over));
     let cannot = |error| format!("error: {} cannot be read: {error}", args.file.display());
     let file = BufReader::new(File::open(&args.file).map_err(cannot)?);
     let mut replay = Replay::new(&new, old.as_ref());
@@ -336,6 +348,7 @@ mod tests {
         replayed(&Args {
             config: config.to_owned(),
             against: against.map(Path::to_owned),
+            registry: None,
             file,
             json: false,
             now: Moment::parse("2026-11-24T09:30:00+08:00"),
