@@ -283,9 +283,14 @@ impl Refusal {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::AccountClass;
-    use crate::policy::switches::{Switches, ValidityMode};
+    use crate::policy::content::tests::approved;
+    use crate::policy::content::{Campaign, Content, Period};
+    use crate::policy::opted_out::OptedOut;
+    use crate::policy::switches::{OptOutScope, Switches, ValidityMode};
     use crate::policy::testing::{Frame, WEEKDAY, account, at, with_switches};
     use crate::smpp::command::status;
 
@@ -413,15 +418,24 @@ mod tests {
             worlds[1].switches.length.limit = 5;
             for rules in &mut worlds {
                 for class in AccountClass::ALL {
-                    drop(rules.with(account(class)));
+                    let mut own = account(class);
+                    own.modes.set(Rule::Content, if class == AccountClass::ExemptPlatform { Mode::Off } else { Mode::Enforce });
+                    drop(rules.with(own));
                 }
+                // What the first text is approved for ends before the second time, and one recipient has opted out.
+                rules.switches.registry.moa_province_review = true;
+                rules.switches.optout.scope = OptOutScope::All;
+                let window = Period { from: at(WEEKDAY), until: at("2026-11-24T20:00:00") };
+                let approved = Campaign { window: Some(window), ..approved(7, "hefei", "{称呼}好。移动询0551-1860") };
+                let out = OptedOut::new([(Msisdn::from_number(13_856_000_002).unwrap(), None)]);
+                *rules = rules.with_registry(Arc::new(Content::new(1, vec![approved])), Arc::new(out));
             }
-            let (mut scratch, times) = (Scratch::default(), [WEEKDAY, "2026-11-24T22:00:00", "2026-12-25T09:30:00"]);
+            let (mut scratch, times) = (Scratch::default(), [WEEKDAY, "2026-11-24T22:00:00", "2026-12-25T09:30:00", "2026-11-24T20:30:00"]);
             let city = AccountClass::ALL.iter().position(|class| *class == AccountClass::CityMoa).unwrap();
             for (what, value) in changes {
                 // A message that passes, in which one thing is changed.
                 let or = |own, usual, values| if what == own { value % values } else { usual };
-                let [text, around, to, world, time] = [(0, 3), (1, 9), (2, 5), (3, 2), (4, 3)].map(|(own, values)| or(own, 0, values));
+                let [text, around, to, world, time] = [(0, 3), (1, 9), (2, 5), (3, 2), (4, 4)].map(|(own, values)| or(own, 0, values));
                 let class = or(5, city, 4);
                 let (octets, rules) = (campaign(text, around, to).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use smsluice::admin::asked::Asked;
 use smsluice::domain::{AccountClass, LocalTime, Moment, Msisdn, SourcePattern};
 use smsluice::policy::case::{Author, Schedule};
+use smsluice::policy::content::{Campaign, Content, Pattern, Standing};
 use smsluice::policy::decide::{Replaced, decide_each, decide_replacement};
 use smsluice::policy::joined::{Earlier, Passed, binds, join};
 use smsluice::policy::matching::matching_text;
@@ -77,7 +78,25 @@ fn rules(change: impl FnOnce(&mut Switches), modes: Option<Modes>) -> Ruleset {
         }
         account.modes = modes.unwrap_or(account.modes);
     }
-    rules
+    rules.with_registry(registered(), Arc::default())
+}
+
+/// Texts that many arbitrary ones are: of the 1258 account's unit, one of them a city's.
+fn registered() -> Arc<Content> {
+    let campaign = |number, city: Option<&str>, text: &str| Campaign {
+        number,
+        unit: "province".into(),
+        city: city.map(Into::into),
+        standing: Standing::Approved,
+        window: None,
+        pattern: Arc::new(Pattern::parse(text).expect("a template")),
+    };
+    let all = vec![
+        campaign(1, None, "{a}安徽移动{b}询1860{c}"),
+        campaign(2, Some("hefei"), "{a}{b}动{c}{d}"),
+        campaign(3, None, "安徽移动 询1860"),
+    ];
+    Arc::new(Content::new(1, all))
 }
 
 /// A Tuesday morning in an open window.
