@@ -125,8 +125,9 @@ fn replayed(args: &Args) -> Result<Outcome, String> {
     let load = |dir: &Path| config::load(dir, now).map_err(|problems| problems.to_string());
     let (new, old) = (load(&args.config)?, args.against.as_deref().map(load).transpose()?);
     // What is registered is of the gateway, not of a candidate: both are asked with the same.
-    let folders = [Some(&new), old.as_ref()].into_iter().flatten().map(|own| &own.settings.ledger.path);
-    let folder = args.registry.clone().or_else(|| folders.cloned().find(|folder| folder.join(store::FILE).exists()));
+    let folders = [Some(&new), old.as_ref()].into_iter().flatten().map(|own| own.settings.ledger.path.clone());
+    let folders: Vec<PathBuf> = args.registry.clone().map_or_else(|| folders.collect(), |folder| vec![folder]);
+    let folder = folders.into_iter().find(|folder| folder.join(store::FILE).exists());
     let registered = folder.map(|folder| Registry::peek(&folder)).transpose().map_err(|error| error.to_string())?;
     let over = |own: config::Configuration| match &registered {
         Some(Snapshot { content, opted_out }) => own.ruleset.with_registry(content.clone(), opted_out.clone()),
