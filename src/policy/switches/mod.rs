@@ -4,7 +4,6 @@
 
 mod audit;
 mod defaults;
-mod operations;
 mod overload;
 mod registry;
 mod replace;
@@ -18,7 +17,6 @@ use serde::{Deserialize, Serialize};
 pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 
 pub use self::audit::AuditSwitches;
-pub use self::operations::{MultiMode, MultiSwitches, ReplaceMode, ReplaceSwitches};
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::registry::*;
 pub use self::replace::{ReplaceMode, ReplaceSwitches};
@@ -444,6 +442,25 @@ pub enum UnknownTlv {
     Pass,
     /// Refused.
     Refuse,
+}
+
+/// submit_multi, section 4.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MultiSwitches {
+    /// What becomes of a submit_multi of which some recipients are refused.
+    pub mode: MultiMode,
+}
+
+/// What becomes of a submit_multi of which some recipients are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MultiMode {
+    /// It goes on without them; they come back in unsuccess_sme.
+    #[default]
+    Filter,
+    /// It is refused as a whole.
+    RejectAll,
 }
 
 ///
