@@ -31,7 +31,8 @@ pub struct Recovered {
     pub interrupted: u64,
     /// Messages whose outcome is unknown, those included.
     pub unknown: u64,
-    /// When the newest row was written, as far as the files tell.
+    /// When the newest row of what was sent was written. Others say nothing of the time: they are written by a clock that
+    /// nobody believes as well.
     pub newest: Option<Moment>,
     /// Rows that went with the power under `durability = "process"`.
     pub rows_lost: u64,
@@ -141,6 +142,8 @@ pub(super) struct FirstReading {
     next_id: u64,
     pub(super) last_row: i64,
     pub(super) newest: Option<Moment>,
+    /// When the newest row with something that was sent was written.
+    sent_at: Option<Moment>,
 }
 
 impl FirstReading {
@@ -156,6 +159,7 @@ impl FirstReading {
             next_id: 1,
             last_row: 0,
             newest: None,
+            sent_at: None,
         }
     }
 
@@ -190,6 +194,9 @@ impl FirstReading {
                 _ => {}
             }
         }
+        if id > row.first_id {
+            self.sent_at = Some(row.at);
+        }
         self.next_id = self.next_id.max(id);
         Ok(())
     }
@@ -217,7 +224,7 @@ impl<'a> Replay<'a> {
             open_parts: HashMap::default(),
             began: first.began,
             reservations: 0,
-            newest: first.newest,
+            newest: first.sent_at,
             spreads: Spreads::default(),
             parts: Parts::default(),
             unknown: Unknown::default(),
