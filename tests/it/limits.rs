@@ -236,9 +236,12 @@ async fn an_smsc_that_does_not_read_holds_its_sender_back_and_nobody_else() {
 async fn what_was_judged_long_ago_is_not_begun_any_more() {
     let hears = Arc::<Notify>::default();
     let (smsc, got) = deaf_at_first(Arc::clone(&hears)).await;
-    let stand = Stand::new(Setup { smsc: Some(smsc), now: "2026-11-24T10:59:55+08:00", ..Setup::default() }).await;
+    let policy = "[quota]\nusers = 100000\n".to_owned();
+    let setup = Setup { smsc: Some(smsc), now: "2026-11-24T10:59:55+08:00", policy, ..Setup::default() };
+    let stand = Stand::new(setup).await;
     let (mut stream, _) = stand.bind("hefei").await.into_parts();
-    let links = pdu(ENQUIRE_LINK, 0, 0, b"").repeat(600);
+    // As few as leave the window open, so that what is stuck ends within the last message of its batch most seldom.
+    let links = pdu(ENQUIRE_LINK, 0, 0, b"").repeat(40);
     let mut sent = 0;
     let rest = fill(&mut stream, || {
         sent += 1;
