@@ -255,7 +255,7 @@ impl Metrics {
                 untold: r.gauge("ledger_shared_untold", "Outcomes that the shared ledger has not been told yet")?,
             },
             ledger_untold: r.gauge("ledger_records_lost", "Messages and receipts without a record, since the start")?,
-            ledger_unsealed: r.gauge("ledger_unsealed_days", "Days that are over and not sealed")?,
+            ledger_unsealed: r.gauge("ledger_unsealed", "Days that are over and not sealed")?,
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,
             ledger_oldest_reserved: r.float_gauge(
                 "ledger_oldest_reserved_timestamp_seconds",

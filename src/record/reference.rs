@@ -287,7 +287,7 @@ const SERVICE: &[Family] = &[
         "refused messages and receipts of which no record could be kept since the start, because the disk did not take them in time",
         "自启动以来未能记录的被拒短信与状态报告数",
     ),
-    family("ledger_unsealed_days", "gauge", "", "days that are over and not sealed", "已结束而未封存的天数"),
+    family("ledger_unsealed", "gauge", "", "days that are over and not sealed", "已结束而未封存的天数"),
     family("ledger_size_bytes", "gauge", "", "octets of all files in the ledger's folder", "账本目录的大小"),
     family(
         "ledger_oldest_reserved_timestamp_seconds",
