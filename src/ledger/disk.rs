@@ -5,8 +5,10 @@
 pub enum Act {
     /// Opening or creating a file.
     Open,
-    /// Committing a row or names.
+    /// Committing a row to the tail, or names to a volume.
     Write,
+    /// Filing rows into a volume.
+    File,
     /// Folding a write-ahead log into its file.
     Fold,
 }

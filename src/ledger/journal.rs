@@ -1,5 +1,5 @@
-//! The durable half: an append-only journal in SQLite, one row a group commit,
-//! two files a day that take turns.
+//! The durable half: an append-only journal, one row a group commit. A row is durable in the tail, and is
+//! filed from there into SQLite, two files a day that take turns.
 //!
 //! Sessions append packed records to one buffer and hold a [`Ticket`]. With
 //! `durability = "process"` whoever needs its ticket first writes the whole
@@ -7,6 +7,7 @@
 //! with `"power"` a thread of its own writes and syncs, and all who came
 //! meanwhile share the next sync.
 
+mod file;
 mod guard;
 mod keep;
 mod read;
@@ -15,7 +16,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -25,6 +26,7 @@ use crate::domain::{Day, LocalTime, Ticker};
 
 use super::head::HeadFile;
 use super::names::Names;
+use super::tail::{Tail, Written};
 use super::volume::{Shelf, Volume, VolumeId};
 
 /// What a reservation survives before its message leaves (P3).
@@ -64,21 +66,29 @@ pub trait CommitObserver: Send + Sync + std::fmt::Debug {
     fn failed(&self, error: &rusqlite::Error);
 }
 
-/// The journal; shared by all sessions.
+/// The journal; shared by all sessions. Who takes several of its locks takes them in the order in which they stand here
+/// (`resting`, `file`, `volume`, `tomorrow`).
 #[derive(Debug)]
 pub struct Journal {
     shelf: Shelf,
     ticker: Ticker,
     pending: Mutex<Pending>,
     wanted: Condvar,
+    /// The folded volume that takes the next turn; the keeper's own.
+    resting: Mutex<Option<Volume>>,
     file: Mutex<Active>,
+    /// The one into which rows are filed. No commit waits for it as long as there is room in the tail.
+    volume: Mutex<Volume>,
     tomorrow: Mutex<Tomorrow>,
+    /// The last row that is in a volume; set under the volume's lock.
+    filed: AtomicI64,
+    filing: file::Filing,
+    /// The last filing failed.
+    filing_fails: AtomicBool,
     /// Volumes of days that are over; the keeper folds and closes them.
     retired: Mutex<Vec<Volume>>,
     /// Whether some of these are being folded.
     folding: AtomicBool,
-    /// The folded volume that takes the next turn; the keeper's own.
-    resting: Mutex<Option<Volume>>,
     finished: watch::Sender<u64>,
     failures: Mutex<VecDeque<u64>>,
     trusted: AtomicBool,
@@ -107,14 +117,16 @@ pub(super) struct Start<'a> {
     pub(super) next_id: u64,
     /// The first number that no row has.
     pub(super) next_row: i64,
-    /// Where the end is noted; `None` if the files are damaged and must not be touched.
-    pub(super) head: Option<HeadFile>,
+    /// Where the end is noted and where rows are written; `None` if the files are damaged and must not be touched.
+    pub(super) ends: Option<(HeadFile, Tail)>,
 }
 
-/// The volume that is written.
+/// What is written.
 #[derive(Debug)]
 struct Active {
-    volume: Volume,
+    /// Of the day to whose volume the rows will go.
+    day: Day,
+    tail: Option<Tail>,
     /// Number of the next row.
     next_row: i64,
     names: Names,
@@ -163,13 +175,13 @@ impl Journal {
         start: Start<'_>,
         observer: Arc<dyn CommitObserver>,
     ) -> rusqlite::Result<Arc<Self>> {
-        let Start { day, names, next_id, next_row, head } = start;
+        let Start { day, names, next_id, next_row, ends } = start;
         let id = VolumeId::first(day);
-        let sealed = head.is_none();
+        let sealed = ends.is_none();
         let volume = if sealed { shelf.nowhere()? } else { shelf.open(id, names)? };
         let rests = !sealed && id.other().path(&shelf.folder).exists();
         let resting = rests.then(|| shelf.open(id.other(), names)).transpose()?;
-        let head = head.unwrap_or_else(HeadFile::nowhere);
+        let (head, tail) = ends.map_or_else(|| (HeadFile::nowhere(), None), |(head, tail)| (head, Some(tail)));
         head.named(names.len());
         for volume in [Some(&volume), resting.as_ref()].into_iter().flatten() {
             head.lists(volume.id(), volume.inode());
@@ -188,11 +200,15 @@ impl Journal {
             ticker,
             pending: Mutex::new(pending),
             wanted: Condvar::new(),
-            file: Mutex::new(Active { volume, next_row, names: names.clone() }),
+            resting: Mutex::new(resting),
+            file: Mutex::new(Active { day: volume.id().day, tail, next_row, names: names.clone() }),
+            volume: Mutex::new(volume),
             tomorrow: Mutex::new(Tomorrow { volume: None, written: id.day }),
+            filed: AtomicI64::new(next_row - 1),
+            filing: file::Filing::default(),
+            filing_fails: AtomicBool::new(false),
             retired: Mutex::new(Vec::new()),
             folding: AtomicBool::new(false),
-            resting: Mutex::new(resting),
             finished: watch::Sender::new(0),
             failures: Mutex::new(VecDeque::new()),
             trusted: AtomicBool::new(true),
@@ -323,36 +339,17 @@ impl Journal {
     }
 
     fn write(&self, file: &mut Active, first_id: u64, next_id: u64, records: &[u8]) -> rusqlite::Result<()> {
-        if self.sealed {
-            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None));
-        }
         let tick = self.ticker.tick();
-        let now = tick.wall;
-        let day = LocalTime::of(now).day;
+        let (at, day) = (tick.wall, LocalTime::of(tick.wall).day);
         // What is settled under a clock that nobody believes stays in the file of its day.
-        if day > file.volume.id().day && self.ticker.watch().believes(tick) {
-            self.sync_log(&file.volume.log_file())?;
-            self.head.synced(file.next_row - 1);
-            let mut tomorrow = self.tomorrow.lock();
-            let prepared = tomorrow.volume.take().filter(|volume| volume.id().day == day);
-            let next = match prepared {
-                Some(volume) => volume,
-                None => self.shelf.open(VolumeId::first(day), &file.names)?,
-            };
-            tomorrow.written = day;
-            drop(tomorrow);
-            self.head.lists(next.id(), next.inode());
-            self.retired.lock().push(std::mem::replace(&mut file.volume, next));
+        if !self.sealed && day > file.day && self.ticker.watch().believes(tick) {
+            self.turn_day(file, day)?;
         }
-        if !file.volume.knows(&file.names) {
-            file.volume.write_names(&file.names)?;
-        }
-        if !self.is_trusted() {
-            // A commit that was reported as failed may be in the file all the same: its number is taken.
-            file.next_row = file.next_row.max(file.volume.last_row()?.map_or(0, |last| last + 1));
-        }
-        file.volume.insert(file.next_row, first_id, now, records)?;
-        self.head.advanced(file.volume.id().day, file.next_row, next_id);
+        let Some(tail) = &mut file.tail else {
+            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None));
+        };
+        self.write_row(tail, &Written { day: file.day, number: file.next_row, first_id, at, records })?;
+        self.head.advanced(file.day, file.next_row, next_id);
         file.next_row += 1;
         Ok(())
     }
@@ -393,7 +390,7 @@ impl Journal {
     /// Gives names to accounts and units that have none yet.
     pub fn write_names(&self, names: &Names) -> rusqlite::Result<()> {
         let mut file = self.file.lock();
-        file.volume.write_names(names)?;
+        self.volume.lock().write_names(names)?;
         file.names = names.clone();
         self.head.named(names.len());
         Ok(())
@@ -431,15 +428,17 @@ impl Journal {
         let first_id = self.pending.lock().first_id;
         let written = self.write(&mut file, first_id, first_id, &[]);
         self.trusted.store(written.is_ok(), Ordering::Relaxed);
-        match written {
+        drop(file);
+        match written.and_then(|()| self.file_rows()) {
             Ok(()) => self.observer.committed(std::time::Duration::ZERO, 0),
             Err(error) => self.observer.failed(&error),
         }
     }
 
-    /// Whether the last commit succeeded, and the one under way does not hang.
+    /// Whether the last commit succeeded, rows find their way into the volumes, and the commit under way does not hang.
     pub fn is_trusted(&self) -> bool {
-        self.trusted.load(Ordering::Relaxed) && !self.is_stalled()
+        let written = self.trusted.load(Ordering::Relaxed) && !self.filing_fails.load(Ordering::Relaxed);
+        written && !self.is_stalled()
     }
 
     /// Whether the disk has not answered for [`Journal::PATIENCE`].
@@ -458,9 +457,10 @@ impl Journal {
         self.shelf.octets()
     }
 
-    /// Lets [`Journal::run_writer`] write what is left and return.
+    /// Lets [`Journal::run_writer`] write what is left and return, and the one that files as well.
     pub fn close(&self) {
         self.pending.lock().closed = true;
         self.wanted.notify_all();
+        self.filing.wake();
     }
 }

@@ -40,6 +40,7 @@ mod settle;
 pub mod shared;
 mod slot;
 mod survey;
+mod tail;
 mod tend;
 mod volume;
 pub mod waiting;
@@ -180,15 +181,17 @@ impl Ledger {
         let (mut remembered, broken) = survey::reach(&shelf.folder)?;
         let reach = remembered.days(recovery::reach(switches), today);
         let found = survey::survey(&shelf, switches, reach, tick, broken)?;
-        let (mut replay, head, damage, accepted, rows_lost) = match found {
-            Survey::Whole(whole) => (whole.replay, Some(whole.head), None, whole.accepted, whole.rows_lost),
+        let (mut replay, ends, damage, accepted, rows_lost) = match found {
+            Survey::Whole(whole) => {
+                (whole.replay, Some((whole.head, whole.tail)), None, whole.accepted, whole.rows_lost)
+            }
             Survey::Damaged(damage) => (Replay::of_nothing(switches, tick), None, Some(damage), None, 0),
         };
         if damage.is_none() {
             remembered.put(recovery::reach(switches), today).map_err(ReadError::Io)?;
         }
         let (day, next_id, next_row) = (replay.last_day, replay.next_id, replay.last_row + 1);
-        let start = Start { day, names: &replay.names, next_id, next_row, head };
+        let start = Start { day, names: &replay.names, next_id, next_row, ends };
         let journal = Journal::open(shelf, ticker.clone(), start, observer)?;
         let (mut days, summary) = replay.finish(&journal, switches);
         let summary = Recovered { rows_lost, accepted, ..summary };

@@ -17,6 +17,7 @@ use super::outcomes::{Outcome, Outcomes};
 use super::parts::{PartOf, Parts};
 use super::record::{Cancelled, Effects, PartRecord, Record, Settled, Taken, Terms, read_row};
 use super::reserve::{self, Spreads};
+use super::tail::{self, Entry};
 use super::volume::{Logs, ReadError, Row, Shelf, VolumeId};
 use super::waiting::{Cancel, Waiting};
 
@@ -103,6 +104,7 @@ pub(super) fn first_reading(
         shelf.read(day, volumes, &mut names, Logs::Left, |row| first.row(day, &row))?;
         first.names = names;
     }
+    first.tail(tail::read(&shelf.folder)?)?;
     if !first.names.are_whole() {
         return Err(ReadError::Names);
     }
@@ -141,6 +143,10 @@ pub(super) struct FirstReading {
     pub(super) names: Names,
     next_id: u64,
     pub(super) last_row: i64,
+    /// The last rows, which are in no volume yet.
+    pub(super) unfiled: Vec<Entry>,
+    /// What is missing between the volumes and the tail. The rows behind it are not read.
+    pub(super) gap: Option<ReadError>,
     pub(super) newest: Option<Moment>,
     /// When the newest row with something that was sent was written.
     sent_at: Option<Moment>,
@@ -158,6 +164,8 @@ impl FirstReading {
             names: Names::default(),
             next_id: 1,
             last_row: 0,
+            unfiled: Vec::new(),
+            gap: None,
             newest: None,
             sent_at: None,
         }
@@ -166,6 +174,21 @@ impl FirstReading {
     /// Number and first row of each day that has rows.
     pub(super) fn days(&self) -> Vec<(u16, i64)> {
         self.begins.clone()
+    }
+
+    /// Goes on with the rows that are in the tail alone.
+    fn tail(&mut self, entries: Vec<Entry>) -> Result<(), ReadError> {
+        for entry in entries.into_iter().filter(|entry| entry.row.number > self.last_row).collect::<Vec<_>>() {
+            match self.row(entry.day, &entry.row) {
+                Err(gap @ ReadError::Missing { .. }) => {
+                    self.gap = Some(gap);
+                    return Ok(());
+                }
+                read => read?,
+            }
+            self.unfiled.push(entry);
+        }
+        Ok(())
     }
 
     fn row(&mut self, day: Day, row: &Row) -> Result<(), ReadError> {

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Day, LocalTime, Tick};
@@ -15,6 +16,7 @@ use super::journal::Durability;
 use super::names::Names;
 use super::reach::Reach;
 use super::recovery::{self, FirstReading, Replay};
+use super::tail::{self, Tail};
 use super::volume::{ReadError, Row, Shelf, VolumeId};
 
 /// What a start has found.
@@ -29,6 +31,7 @@ pub(super) enum Survey<'a> {
 pub(super) struct Whole<'a> {
     pub(super) replay: Replay<'a>,
     pub(super) head: HeadFile,
+    pub(super) tail: Tail,
     /// Damage that an operator has accepted.
     pub(super) accepted: Option<Damage>,
     /// Rows that went with the power under `durability = "process"`.
@@ -69,13 +72,14 @@ pub(super) fn survey<'a>(
     if look.volumes.is_empty() && !matches!(found, Found::Head(..)) {
         // The head is on the disk before the first volume is: without one there never was any.
         let head = HeadFile::open(folder, &Found::Nothing, eager)?;
+        let tail = Tail::open(shelf)?;
         let replay = recovery::replay(shelf, switches, tick, &look.volumes, reach, FirstReading::new(today))?;
-        return Ok(Survey::Whole(Box::new(Whole { replay, head, accepted: None, rows_lost: 0 })));
+        return Ok(Survey::Whole(Box::new(Whole { replay, head, tail, accepted: None, rows_lost: 0 })));
     }
     let first = recovery::first_reading(shelf, &look.volumes, today, look.reach);
     let mut accepted = None;
     let judged = broken.map_or_else(|| look.judge(first, &found), |damage| Ok(Err(damage)));
-    let (first, rows_lost) = match judged? {
+    let (mut first, rows_lost) = match judged? {
         Ok(whole) => whole,
         Err(damage) if damage::is_accepted(folder, &damage.code()) => {
             let first = look.mend(&damage)?;
@@ -86,11 +90,14 @@ pub(super) fn survey<'a>(
     };
     let head = HeadFile::open(folder, &found, eager)?;
     let next_id = if let Found::Head(head, _) = &found { head.next_id } else { 0 };
+    shelf.file(&std::mem::take(&mut first.unfiled), &first.names)?;
+    let tail = Tail::open(shelf)?; // empty: all that is read from here on is in the volumes
+    look.volumes = VolumeId::all(folder)?;
     let (days, volumes) = (first.days(), look.listed()?);
     let mut replay = recovery::replay(shelf, switches, tick, &look.volumes, reach, first)?;
     replay.next_id = replay.next_id.max(next_id); // an id that was lost must not name another message
     head.set(replay.last_row, replay.next_id, days, volumes);
-    Ok(Survey::Whole(Box::new(Whole { replay, head, accepted, rows_lost })))
+    Ok(Survey::Whole(Box::new(Whole { replay, head, tail, accepted, rows_lost })))
 }
 
 type Judged = Result<(FirstReading, u64), Damage>;
@@ -131,6 +138,9 @@ impl Look<'_> {
             && first.last_row >= head.synced
             && !head.boot.is_empty()
             && head.boot != head::boot();
+        if let Some(gap) = first.gap.as_ref().filter(|_| !with_the_power) {
+            return Damage::of(gap).map_or(Ok(Ok((first, lost))), |damage| Ok(Err(damage)));
+        }
         if lost > 0 && !with_the_power {
             let what = format!("rows {} to {} are missing at the end", first.last_row + 1, head.row);
             return Ok(Err(Damage::new(DamageKind::RowsMissing, what)));
@@ -180,10 +190,11 @@ impl Look<'_> {
     }
 
     /// Goes on with what there is. If that cannot be read as it is, what can be read is written anew,
-    /// and the damaged files are set aside.
+    /// the tail's rows with it, and the damaged files are set aside.
     fn mend(&mut self, damage: &Damage) -> Result<FirstReading, ReadError> {
         let read = |look: &Self| recovery::first_reading(look.shelf, &look.volumes, look.today, look.reach);
         match read(self) {
+            Ok(first) if first.gap.is_some() => self.write_anew(&damage.code())?,
             Err(error) if Damage::of(&error).is_some() => self.write_anew(&damage.code())?,
             other => return other,
         }
@@ -197,14 +208,15 @@ impl Look<'_> {
         let _ = std::fs::remove_dir_all(&anew); // of a start that came no further
         std::fs::create_dir(&anew)?;
         std::fs::create_dir_all(&aside)?;
+        let mut damaged = vec![tail::path(folder)];
         let there = self.shelf.at(&anew);
-        let newest = self.volumes.last().map(|id| id.day);
-        let days = self.volumes.chunk_by(|one, next| one.day == next.day);
-        let read: Vec<_> = days.filter(|own| self.matters(own[0].day.number()) || Some(own[0].day) == newest).collect();
+        let tail = tail::read(folder)?;
+        let days: BTreeSet<Day> = self.volumes.iter().map(|id| id.day).chain(tail.iter().map(|one| one.day)).collect();
+        let newest = days.last().copied();
         let (mut names, mut next) = (Names::default(), None);
-        for volumes in &read {
-            let day = volumes[0].day;
-            let rows = self.shelf.salvage(day, volumes, &mut names);
+        for day in days.into_iter().filter(|day| self.matters(day.number()) || Some(*day) == newest) {
+            let volumes: Vec<_> = self.volumes.iter().copied().filter(|id| id.day == day).collect();
+            let rows = self.shelf.salvage(day, &volumes, &tail, &mut names);
             there.copy(VolumeId::first(day), &names, |write| {
                 for row in rows {
                     // Numbers count on over what is lost; ids stay, for settlements name them.
@@ -214,11 +226,10 @@ impl Look<'_> {
                 }
                 Ok(())
             })?;
+            damaged.extend(volumes.iter().flat_map(|id| super::operate::files(folder, *id)));
         }
-        for id in read.iter().copied().flatten() {
-            for file in super::operate::files(folder, *id).iter().filter(|file| file.exists()) {
-                std::fs::rename(file, aside.join(name(file)))?;
-            }
+        for file in damaged.iter().filter(|file| file.exists()) {
+            std::fs::rename(file, aside.join(name(file)))?;
         }
         for entry in std::fs::read_dir(&anew)? {
             let entry = entry?;

@@ -1,4 +1,4 @@
-//! The ledger's own threads: one writes, one keeps house once a second, one watches the disk.
+//! The ledger's own threads: one writes, one files, one keeps house once a second, one watches the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +15,8 @@ impl Ledger {
         let journal = Arc::clone(&self.journal);
         let writer =
             std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || journal.run_writer())?;
+        let journal = Arc::clone(&self.journal);
+        let filer = std::thread::Builder::new().name("ledger-filer".to_owned()).spawn(move || journal.run_filer())?;
         let ledger = Arc::downgrade(self);
         let keeper = std::thread::Builder::new().name("ledger-keeper".to_owned()).spawn(move || {
             while let Some(ledger) = ledger.upgrade().filter(|ledger| !ledger.closing.load(Ordering::SeqCst)) {
@@ -23,7 +25,7 @@ impl Ledger {
                 std::thread::park_timeout(std::time::Duration::from_secs(1));
             }
         })?;
-        *self.threads.lock() = vec![writer, keeper, self.watch_the_disk()?, self.archive()?];
+        *self.threads.lock() = vec![writer, filer, keeper, self.watch_the_disk()?, self.archive()?];
         if self.shared.is_some() {
             tokio::spawn(Shared::run(Arc::downgrade(self)));
             tokio::spawn(Shared::carry(Arc::downgrade(self)));
@@ -39,6 +41,7 @@ impl Ledger {
             thread.thread().unpark();
             let _ = thread.join(); // the writer ends once it has written what was left
         }
+        let _ = self.journal.file_rows(); // or the next start does
     }
 
     /// Once a second, away from the path of the messages: today's and tomorrow's book

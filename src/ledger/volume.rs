@@ -16,6 +16,7 @@ use crate::domain::{Day, Moment};
 use super::disk::{Act, Disk};
 use super::journal::Durability;
 use super::names::Names;
+use super::tail::{Entry, Written};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -34,7 +35,8 @@ const SCHEMA: &str = "
     );";
 
 const SELECT: &str = "SELECT row, first_id, at_ms, crc, records FROM batch WHERE row > ? ORDER BY row";
-const INSERT: &str = "INSERT INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)";
+/// A row whose filing was reported as failed may be there all the same.
+const INSERT: &str = "INSERT OR REPLACE INTO batch (row, first_id, at_ms, crc, records) VALUES (?, ?, ?, ?, ?)";
 
 /// The layout of the files that this version writes and reads.
 const FORMAT: &str = "4";
@@ -203,6 +205,15 @@ impl Shelf {
         Ok(volume.fold()?)
     }
 
+    /// Puts rows into the volumes of their days, as durable as configured, when nothing else is open.
+    pub(super) fn file(&self, rows: &[Entry], names: &Names) -> rusqlite::Result<()> {
+        for rows in rows.chunk_by(|one, next| one.day == next.day) {
+            let mut volume = self.open(VolumeId::first(rows[0].day), names)?;
+            volume.insert_all(rows.iter().map(Entry::written))?;
+        }
+        Ok(())
+    }
+
     /// Reads a day's volumes in the order of the commits.
     pub(super) fn read(
         &self,
@@ -253,9 +264,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// What can still be read of a day's volumes, damaged or not, in the order of the commits.
-    pub(super) fn salvage(&self, day: Day, numbers: &[VolumeId], names: &mut Names) -> Vec<Row> {
-        let mut rows = std::collections::BTreeMap::new();
+    /// What can still be read of a day's volumes, damaged or not, and what the tail has of it, in the order of the commits.
+    pub(super) fn salvage(&self, day: Day, numbers: &[VolumeId], tail: &[Entry], names: &mut Names) -> Vec<Row> {
+        let own = tail.iter().filter(|entry| entry.day == day).map(|entry| entry.written().entry().row);
+        let mut rows: std::collections::BTreeMap<_, _> = own.map(|row| (row.number, row)).collect();
         for connection in numbers.iter().filter_map(|id| self.reader(*id, Logs::Left).ok()) {
             let _ = read_names(&connection, day, names); // the day's other volume has them too
             // From both ends, each up to the first page that cannot be read.
@@ -368,13 +380,20 @@ impl Volume {
         self.names >= names.len()
     }
 
-    /// Appends one row; durable as configured when it returns.
-    pub(super) fn insert(&mut self, number: i64, first_id: u64, at: Moment, records: &[u8]) -> rusqlite::Result<()> {
-        self.disk.consent(Act::Write)?;
-        let mut insert = self.connection.prepare_cached(INSERT)?;
-        let crc = checksum(number, first_id, at.ms(), records);
-        insert.execute(params![number, first_id.cast_signed(), at.ms(), crc, records])?;
-        Ok(())
+    /// Files rows in one transaction; durable as configured when it returns. Tells the last one's number.
+    pub(super) fn insert_all<'a>(&mut self, rows: impl Iterator<Item = Written<'a>>) -> rusqlite::Result<Option<i64>> {
+        self.disk.consent(Act::File)?;
+        let all = self.connection.unchecked_transaction()?;
+        let mut insert = all.prepare_cached(INSERT)?;
+        let mut last = None;
+        for Written { number, first_id, at, records, .. } in rows {
+            let crc = checksum(number, first_id, at.ms(), records);
+            insert.execute(params![number, first_id.cast_signed(), at.ms(), crc, records])?;
+            last = Some(number);
+        }
+        drop(insert);
+        all.commit()?;
+        Ok(last)
     }
 
     /// Its rows behind one and up to another.
@@ -384,11 +403,6 @@ impl Volume {
         )?;
         let rows = select.query_map([after, last], |row| read_row(self.id.day, row))?;
         rows.map(|row| row?).collect()
-    }
-
-    /// Its last row.
-    pub(super) fn last_row(&self) -> rusqlite::Result<Option<i64>> {
-        self.connection.query_row("SELECT max(row) FROM batch", [], |row| row.get(0))
     }
 
     /// Where its write-ahead log lies.

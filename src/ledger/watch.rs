@@ -96,6 +96,12 @@ impl Ledger {
         if self.journal.keep_head() {
             tracing::warn!(event = "ledger_head_renewed", "the ledger's head was removed or replaced; it is made anew");
         }
+        if self.journal.keep_tail() {
+            tracing::warn!(
+                event = "ledger_tail_renewed",
+                "the ledger's tail was removed, replaced or cut; it is made anew"
+            );
+        }
         let found = self.journal.guard().err();
         if found.as_ref() == self.damage().as_deref() {
             return;

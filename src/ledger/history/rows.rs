@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::ledger::disk::RealDisk;
 use crate::ledger::journal::Durability;
 use crate::ledger::names::Names;
+use crate::ledger::tail;
 use crate::ledger::volume::{Logs, ReadError, Row, Shelf, VolumeId};
 
 use super::join::{self, Span};
@@ -100,7 +101,14 @@ impl Rows for Archive {
         each: &mut dyn FnMut(&Row) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let volumes = self.volumes(day)?;
-        self.shelf.read_behind(day, &volumes, behind, &mut Names::default(), Logs::Left, |row| each(&row))
+        let mut last = behind;
+        self.shelf.read_behind(day, &volumes, behind, &mut Names::default(), Logs::Left, |row| {
+            last = row.number;
+            each(&row)
+        })?;
+        // A process that ended may have left some that are in no volume.
+        let unfiled = tail::read(&self.shelf.folder)?.into_iter();
+        unfiled.filter(|entry| entry.day == day && entry.row.number > last).try_for_each(|entry| each(&entry.row))
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::super::damage::{Damage, DamageKind};
+use super::super::tail;
 use super::super::volume::{Volume, VolumeId};
 use super::Journal;
 
@@ -57,6 +58,9 @@ impl Journal {
         if self.sealed {
             return Ok(());
         }
+        if self.file.lock().tail.as_ref().is_some_and(|tail| !tail.is_there(&self.shelf.folder)) {
+            return Err(changed(&tail::path(&self.shelf.folder), "was removed, replaced or cut"));
+        }
         let open = self.open_volumes();
         let mut watched = self.watched.lock();
         watched.0.retain(|id, _| open.iter().any(|volume| volume.id == *id));
@@ -82,9 +86,9 @@ impl Journal {
             log_length: volume.log_size(),
         };
         let resting = self.resting.lock();
-        let file = self.file.lock();
+        let volume = self.volume.lock();
         let tomorrow = self.tomorrow.lock();
-        let volumes = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
+        let volumes = [Some(&*volume), resting.as_ref(), tomorrow.volume.as_ref()];
         volumes.into_iter().flatten().map(open).collect()
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::{Day, LocalTime};
 
+use super::super::tail::Tail;
 use super::super::volume::VolumeId;
 use super::{Durability, Journal};
 
@@ -26,13 +27,13 @@ impl Journal {
 
     /// The day that is written.
     pub(in crate::ledger) fn written(&self) -> Day {
-        self.file.lock().volume.id().day
+        self.file.lock().day
     }
 
     /// Whether a volume of a day that is over is still to be folded.
     pub(in crate::ledger) fn is_retiring(&self) -> bool {
         let resting = self.resting.lock();
-        let written = self.file.lock().volume.id().day;
+        let written = self.volume.lock().id().day;
         let own = resting.as_ref().is_some_and(|volume| volume.id().day != written);
         own || !self.retired.lock().is_empty() || self.folding.load(Ordering::SeqCst)
     }
@@ -45,6 +46,17 @@ impl Journal {
     /// Makes the head anew if somebody has removed it. Tells whether that was so.
     pub(in crate::ledger) fn keep_head(&self) -> bool {
         !self.sealed && self.head.renew_if_gone(&self.shelf.folder).unwrap_or(false) // tried again next second
+    }
+
+    /// The same for the tail: what stands in it is in memory too.
+    pub(in crate::ledger) fn keep_tail(&self) -> bool {
+        let mut file = self.file.lock();
+        let Some(tail) = &mut file.tail else { return false };
+        if tail.is_there(&self.shelf.folder) {
+            return false;
+        }
+        let renewed = self.file_all(tail).and_then(|()| Tail::anew(&self.shelf));
+        renewed.map(|anew| *tail = anew).is_ok() // tried again next second
     }
 
     fn lay_out_tomorrow(&self, now: LocalTime) -> rusqlite::Result<()> {
@@ -66,8 +78,8 @@ impl Journal {
     fn take_turns(&self) -> rusqlite::Result<()> {
         let mut resting = self.resting.lock();
         let (id, names, full) = {
-            let file = self.file.lock();
-            (file.volume.id().other(), file.names.clone(), file.volume.log_size() >= self.shelf.log_size_max)
+            let (file, volume) = (self.file.lock(), self.volume.lock());
+            (volume.id().other(), file.names.clone(), volume.log_size() >= self.shelf.log_size_max)
         };
         if resting.as_ref().is_some_and(|volume| volume.id() != id) {
             self.retired.lock().extend(resting.take()); // of a day that is over
@@ -83,16 +95,19 @@ impl Journal {
         if !next.knows(&names) {
             next.write_names(&names)?;
         }
-        let log = self.file.lock().volume.log_file();
+        let log = self.volume.lock().log_file();
         self.sync_log(&log)?; // most of it, without the lock, so that the second time takes no time
-        let mut file = self.file.lock();
-        if file.volume.id() != id.other() {
+        let (file, mut volume) = (self.file.lock(), self.volume.lock());
+        if volume.id() != id.other() {
             return Ok(()); // midnight has come between
         }
-        self.sync_log(&file.volume.log_file())?;
-        self.head.synced(file.next_row - 1);
-        std::mem::swap(&mut file.volume, next);
-        drop(file);
+        self.sync_log(&volume.log_file())?;
+        self.head.synced(self.filed());
+        if !next.knows(&file.names) {
+            next.write_names(&file.names)?; // some were given meanwhile
+        }
+        std::mem::swap(&mut *volume, next);
+        drop((file, volume));
         self.watched.lock().forget(next.id());
         next.fold()
     }

@@ -6,12 +6,12 @@ use super::super::names::Names;
 use super::super::volume::{Logs, ReadError, Row, Volume, VolumeId};
 use super::Journal;
 
-/// Rows that are read at once while commits go on; a commit waits for no more than these.
+/// Rows that are read at once while others are filed.
 const ROWS_AT_ONCE: i64 = 32;
 
 impl Journal {
     /// Reads a day up to a row, in the order of the commits, while commits go on: a few rows at a time are read
-    /// through the connection that writes, for no other can.
+    /// through the connection that files rows, for no other can, and last those that are in the tail alone.
     pub(in crate::ledger) fn read(
         &self,
         day: Day,
@@ -29,6 +29,8 @@ impl Journal {
         last: i64,
         each: &mut dyn FnMut(Row) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
+        let unfiled = self.unfiled(day, behind, last); // first: what is filed meanwhile is not read twice
+        let last = unfiled.first().map_or(last, |row| row.number - 1);
         let mut after = (behind > i64::MIN).then_some(behind);
         while let Some(rows) = self.read_some(day, after, last)? {
             let behind = after.map_or(i64::MIN, |after| after + ROWS_AT_ONCE);
@@ -43,7 +45,8 @@ impl Journal {
         self.shelf.read_behind(day, &closed, behind, &mut Names::default(), logs, |row| {
             let new = row.number <= last && after.is_none_or(|after| row.number > after);
             if new { each(row) } else { Ok(()) }
-        })
+        })?;
+        unfiled.into_iter().try_for_each(each)
     }
 
     /// Names of accounts and units, as the files of a day that is over have them.
@@ -57,9 +60,9 @@ impl Journal {
     /// The day's next rows in volumes that are open; `None` when there are no more.
     fn read_some(&self, day: Day, after: Option<i64>, last: i64) -> Result<Option<Vec<Row>>, ReadError> {
         let resting = self.resting.lock();
-        let file = self.file.lock();
+        let volume = self.volume.lock();
         let tomorrow = self.tomorrow.lock();
-        let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
+        let held = [Some(&*volume), resting.as_ref(), tomorrow.volume.as_ref()];
         let held: Vec<_> = held.into_iter().flatten().filter(|volume| volume.id().day == day).collect();
         let first: Vec<_> = held.iter().map(|volume| volume.first_row()).collect::<rusqlite::Result<_>>()?;
         let begin = first.into_iter().flatten().min().map_or(last, |first| first - 1);
@@ -78,9 +81,9 @@ impl Journal {
     /// The day's volumes that are open.
     fn held(&self, day: Day) -> Vec<VolumeId> {
         let resting = self.resting.lock();
-        let file = self.file.lock();
+        let volume = self.volume.lock();
         let tomorrow = self.tomorrow.lock();
-        let held = [Some(&file.volume), resting.as_ref(), tomorrow.volume.as_ref()];
+        let held = [Some(&*volume), resting.as_ref(), tomorrow.volume.as_ref()];
         held.into_iter().flatten().map(Volume::id).filter(|id| id.day == day).collect()
     }
 }

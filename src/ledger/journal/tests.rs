@@ -28,7 +28,8 @@ fn opened(folder: &tempfile::TempDir, ticker: Ticker, names: &Names) -> Arc<Jour
 fn opened_on(shelf: Shelf, ticker: Ticker, names: &Names) -> Arc<Journal> {
     let day = LocalTime::of(ticker.tick().wall).day;
     let head = HeadFile::open(&shelf.folder, &Found::Nothing, false).expect("a head");
-    let start = Start { day, names, next_id: 1, next_row: 1, head: Some(head) };
+    let tail = Tail::open(&shelf).expect("a tail");
+    let start = Start { day, names, next_id: 1, next_row: 1, ends: Some((head, tail)) };
     Journal::open(shelf, ticker, start, Arc::new(Unwatched)).expect("opened")
 }
 
@@ -43,6 +44,7 @@ fn written() -> (tempfile::TempDir, Day) {
     for row in 1..=40 {
         journal.append(&mut vec![row; 2000], 1);
         journal.commit_pending(None, HOWEVER_LONG);
+        journal.file_rows().expect("filed");
         journal.keep(LocalTime::of(noon)).expect("kept");
         if row == 20 {
             names.account("second");
@@ -123,6 +125,9 @@ fn what_is_held_open_is_read_all_the_same() {
         for row in rows {
             journal.append(&mut vec![row; 2000], 1);
             journal.commit_pending(None, HOWEVER_LONG);
+            if row % 2 == 0 {
+                journal.file_rows().expect("filed"); // the others are read from the tail
+            }
             let now = Moment::from_ms(now.load(Ordering::SeqCst));
             journal.keep(LocalTime::of(now)).expect("kept");
         }

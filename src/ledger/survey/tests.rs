@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::super::damage::{AcceptError, DamageKind};
 use super::super::head::{self, Found, Head};
 use super::super::model::{Step, World};
+use super::super::tail::{self, Written};
 use super::super::volume::VolumeId;
+use crate::domain::{Day, Moment};
 
 /// A ledger of two days that stands still: subscriber 1 yesterday, 2 to 4 today, each in a row of its own.
 fn still() -> World {
@@ -89,6 +91,70 @@ fn rows_that_are_missing_are_found_wherever_they_were() {
         let mut world = still();
         sql(&world, back, text);
         found(&mut world, DamageKind::RowsMissing, left, what);
+    }
+}
+
+/// Moves rows from the journal back into the tail, as if they had not been filed.
+fn unfile(world: &World, back: u16, rows: &str) {
+    let day = Day::from_number(world.today() - back);
+    let mut octets = std::fs::read(tail::path(world.folder())).expect("a tail");
+    let file = rusqlite::Connection::open(journal(world, back)).expect("a journal");
+    let mut select = file.prepare(&format!("SELECT row, first_id, at_ms, records FROM batch {rows}")).expect("valid");
+    let mut encoded = Vec::new();
+    let taken = select.query_map([], |row| {
+        let (at, records): (_, Vec<u8>) = (Moment::from_ms(row.get(2)?), row.get(3)?);
+        let (number, first_id) = (row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+        Written { day, number, first_id, at, records: &records }.encode(&mut encoded);
+        Ok(())
+    });
+    assert!(taken.expect("read").all(|row| row.is_ok()));
+    octets[..encoded.len()].copy_from_slice(&encoded);
+    std::fs::write(tail::path(world.folder()), octets).expect("written");
+    file.execute_batch(&format!("DELETE FROM batch {rows}")).expect("done");
+}
+
+const LAST: &str = "WHERE row = (SELECT max(row) FROM batch)";
+const LAST_TWO: &str = "WHERE row >= (SELECT max(row) FROM batch) - 1";
+
+#[test]
+fn rows_that_are_in_the_tail_alone_are_not_missing() {
+    for rows in [LAST, LAST_TWO, ""] {
+        let mut world = still();
+        unfile(&world, 0, rows);
+        for start in 0..2 {
+            let (ledger, recovered) = world.open_with_summary();
+            assert_eq!((ledger.damage(), recovered.rows_lost), (None, 0), "{rows} {start}");
+            assert_eq!(world.taken(&ledger), [0, 1, 1, 1], "{rows} {start}");
+        }
+        std::fs::remove_file(tail::path(world.folder())).expect("removed");
+        assert_eq!(world.open().damage(), None, "{rows}: they were filed");
+    }
+}
+
+#[test]
+fn what_a_tail_lacks_is_found_as_what_a_journal_lacks() {
+    type Deed = fn(&World);
+    let no_tail: Deed = |world| std::fs::remove_file(tail::path(world.folder())).expect("removed");
+    let no_journal: Deed = |world| std::fs::remove_file(journal(world, 0)).expect("removed");
+    let turned: Deed = |world| {
+        let mut octets = std::fs::read(tail::path(world.folder())).expect("a tail");
+        octets[40] ^= 1;
+        std::fs::write(tail::path(world.folder()), octets).expect("written");
+    };
+    let between: Deed = |world| sql(world, 0, &format!("DELETE FROM batch {LAST}"));
+    use DamageKind::{FileMissing, RowsMissing};
+    for (rows, deed, kind, left, what) in [
+        (LAST, no_tail, RowsMissing, [0, 1, 1, 0], "the tail with the last row"),
+        (LAST_TWO, no_tail, RowsMissing, [0, 1, 0, 0], "the tail with the last two"),
+        (LAST_TWO, turned, RowsMissing, [0, 1, 0, 0], "a bit of the first that is in the tail"),
+        (LAST, between, RowsMissing, [0, 1, 0, 1], "a row between the journal and the tail"),
+        ("", no_journal, FileMissing, [0, 1, 1, 1], "the journal; all of it is in the tail"),
+        (LAST, no_journal, FileMissing, [0, 0, 0, 1], "the journal; the last row is in the tail"),
+    ] {
+        let mut world = still();
+        unfile(&world, 0, rows);
+        deed(&world);
+        found(&mut world, kind, left, what);
     }
 }
 
@@ -227,5 +293,16 @@ fn rows_that_went_with_the_power_are_told_and_no_damage_under_process() {
         sql(&world, 0, last);
         let (ledger, recovered) = world.open_with_summary();
         assert_eq!(ledger.damage().is_none().then_some(recovered.rows_lost), lost, "{boot} {synced}");
+    }
+    // What is behind a gap went with it.
+    let mut world = still();
+    unfile(&world, 0, LAST);
+    let head = head_of(&world);
+    overwrite_head(&world, &Head { boot: "another".to_owned(), synced: 0, ..head });
+    sql(&world, 0, last);
+    for lost in [2, 0] {
+        let (ledger, recovered) = world.open_with_summary();
+        assert_eq!((ledger.damage(), recovered.rows_lost), (None, lost));
+        assert_eq!(world.taken(&ledger), [0, 1, 0, 0]);
     }
 }
