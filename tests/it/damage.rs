@@ -73,6 +73,11 @@ impl World {
         self.file("journal-2026-11-24.sqlite-wal")
     }
 
+    /// The rows that the journal has lost are long gone from the tail: it was written over since.
+    fn write_over_the_tail(&self) {
+        overwrite(&self.file("tail"), &vec![0; 1024 * 1024]);
+    }
+
     /// Submissions are refused, the rest flows, and everybody can see why.
     async fn assert_found(&self, gateway: &Gateway, why: &str, what: &str) -> String {
         gateway.wait_ready(false, SEEN).await;
@@ -161,8 +166,9 @@ async fn a_log_cut_by_its_last_commit_is_found_at_the_start() {
         let world = World::new(durability).await;
         world.run(1..4, false).await;
         cut(&world.log(), FRAME);
+        world.write_over_the_tail();
         world.assert_found_at_each_start("ledger_rows_missing", durability).await;
-        world.assert_goes_on(1..3, durability).await;
+        world.assert_goes_on(0..0, durability).await;
     }
 }
 
@@ -171,6 +177,7 @@ async fn a_log_that_is_gone_is_found_at_the_start() {
     let world = World::new("process").await;
     world.run(1..4, false).await;
     std::fs::remove_file(world.log()).expect("removed");
+    world.write_over_the_tail();
     world.assert_found_at_each_start("ledger_rows_missing", "no log").await;
     world.assert_goes_on(0..0, "no log").await;
 }
@@ -204,6 +211,7 @@ async fn an_old_copy_of_the_journal_is_found_at_the_start() {
         world.run(4..7, clean).await;
         overwrite(&world.journal(), &old);
         let _ = std::fs::remove_file(world.log());
+        world.write_over_the_tail();
         world.assert_found_at_each_start("ledger_rows_missing", "the same file with an old content").await;
         world.assert_goes_on(1..4, "the same file with an old content").await;
     }
@@ -264,6 +272,7 @@ async fn what_is_done_to_the_files_of_a_running_gateway_is_seen_and_lost_on_no_s
         deed(&world, &old);
         world.assert_found(&gateway, "ledger_file_changed", what).await;
         gateway.kill();
+        world.write_over_the_tail();
         let gateway = world.site.run().await;
         if what.contains("written over") {
             continue; // the log has all of it, and the start writes it into the file once more
@@ -294,6 +303,54 @@ async fn what_is_moved_back_is_well_again() {
     gateway.kill();
     let gateway = world.site.run().await;
     gateway.wait_ready(true, BACK).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_tail_still_has_is_not_lost_with_the_log() {
+    for durability in ["process", "power"] {
+        let world = World::new(durability).await;
+        world.run(1..4, false).await;
+        cut(&world.log(), FRAME); // the last rows; the names of the accounts come before them
+        let gateway = world.site.run().await;
+        gateway.wait_ready(true, BACK).await;
+        let mut noted = world.bind(&gateway).await;
+        for subscriber in 1..4 {
+            assert_eq!(one(&mut noted, subscriber).await, DUPLICATE, "{durability}: {subscriber} is known");
+        }
+        noted.close(Ok(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_is_removed_replaced_or_cut_is_made_anew() {
+    type Deed = fn(&Path);
+    let deeds: [(&str, Deed); 3] = [
+        ("removed", |tail| std::fs::remove_file(tail).expect("removed")),
+        ("replaced", |tail| {
+            std::fs::write(tail.with_extension("copy"), vec![1; 1024 * 1024]).expect("written");
+            std::fs::rename(tail.with_extension("copy"), tail).expect("moved");
+        }),
+        ("cut", |tail| cut(tail, 1000)),
+    ];
+    let world = World::new("power").await;
+    for (subscriber, (what, deed)) in (1..).zip(deeds) {
+        let gateway = world.site.run().await;
+        let mut noted = world.bind(&gateway).await;
+        for known in 1..subscriber {
+            assert_eq!(one(&mut noted, known).await, DUPLICATE, "{what}: {known} is known");
+        }
+        deed(&world.file("tail"));
+        assert_eq!(one(&mut noted, subscriber).await, 0, "{what}");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(gateway.event("ledger_tail_renewed").is_some(), "{what}: {}", gateway.log());
+        noted.close(Ok(())).await;
+        gateway.kill();
+    }
+    let gateway = world.site.run().await;
+    gateway.wait_ready(true, BACK).await;
+    let mut noted = world.bind(&gateway).await;
+    assert_eq!(one(&mut noted, 3).await, DUPLICATE);
+    noted.close(Ok(())).await;
 }
 
 /// What a ledger knows: who was sent to, how often, and what counts.

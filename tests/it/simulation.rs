@@ -311,7 +311,7 @@ fn copy(from: &Path, to: &Path) {
     // The admin socket lies there too, and is nothing that survives.
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     let mut names: Vec<_> = files.map(|entry| entry.file_name()).collect();
-    names.sort_by_key(|name| name != "head");
+    names.sort_by_key(|name| ["head", "tail"].iter().position(|first| name == first).unwrap_or(2)); // rows go from the tail to the others
     for name in names {
         std::fs::copy(from.join(&name), to.join(name)).expect("copied");
     }
