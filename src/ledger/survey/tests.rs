@@ -133,6 +133,7 @@ fn rows_that_are_in_the_tail_alone_are_not_missing() {
 
 #[test]
 fn what_a_tail_lacks_is_found_as_what_a_journal_lacks() {
+    use DamageKind::{FileMissing, RowsMissing};
     type Deed = fn(&World);
     let no_tail: Deed = |world| std::fs::remove_file(tail::path(world.folder())).expect("removed");
     let no_journal: Deed = |world| std::fs::remove_file(journal(world, 0)).expect("removed");
@@ -142,7 +143,6 @@ fn what_a_tail_lacks_is_found_as_what_a_journal_lacks() {
         std::fs::write(tail::path(world.folder()), octets).expect("written");
     };
     let between: Deed = |world| sql(world, 0, &format!("DELETE FROM batch {LAST}"));
-    use DamageKind::{FileMissing, RowsMissing};
     for (rows, deed, kind, left, what) in [
         (LAST, no_tail, RowsMissing, [0, 1, 1, 0], "the tail with the last row"),
         (LAST_TWO, no_tail, RowsMissing, [0, 1, 0, 0], "the tail with the last two"),

@@ -33,7 +33,8 @@ fn numbers(octets: &[u8]) -> Vec<i64> {
 fn rows_are_read_as_they_were_written() {
     let (folder, mut tail) = opened();
     assert_eq!(found(folder.path()), [0_i64; 0]);
-    for (number, records) in [(7, &b"one"[..]), (8, b""), (9, &[0; 70_000])] {
+    let long = vec![0; 70_000];
+    for (number, records) in [(7, &b"one"[..]), (8, b""), (9, &long)] {
         append(&mut tail, number, records);
     }
     let entries = read(folder.path()).expect("read");
