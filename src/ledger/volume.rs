@@ -264,24 +264,6 @@ impl Shelf {
         Ok(())
     }
 
-    /// What can still be read of a day's volumes, damaged or not, and what the tail has of it, in the order of the commits.
-    pub(super) fn salvage(&self, day: Day, numbers: &[VolumeId], tail: &[Entry], names: &mut Names) -> Vec<Row> {
-        let own = tail.iter().filter(|entry| entry.day == day).map(|entry| entry.written().entry().row);
-        let mut rows: std::collections::BTreeMap<_, _> = own.map(|row| (row.number, row)).collect();
-        for connection in numbers.iter().filter_map(|id| self.reader(*id, Logs::Left).ok()) {
-            let _ = read_names(&connection, day, names); // the day's other volume has them too
-            // From both ends, each up to the first page that cannot be read.
-            for select in [SELECT.to_owned(), format!("{SELECT} DESC")] {
-                let Ok(mut select) = connection.prepare(&select) else { continue };
-                let Ok(read) = select.query_map([i64::MIN], |row| read_row(day, row)) else { continue };
-                for row in read.map_while(Result::ok).filter_map(Result::ok) {
-                    rows.insert(row.number, row);
-                }
-            }
-        }
-        rows.into_values().collect()
-    }
-
     fn reader(&self, id: VolumeId, logs: Logs) -> rusqlite::Result<Connection> {
         let path = id.path(&self.folder);
         let log = std::fs::metadata(path.with_extension("sqlite-wal"));

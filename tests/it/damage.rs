@@ -250,7 +250,7 @@ async fn what_is_done_to_the_files_of_a_running_gateway_is_seen_and_lost_on_no_s
     let deeds: [(&str, Deed); 5] = [
         ("the journal is removed", |world, _| std::fs::remove_file(world.journal()).expect("removed")),
         ("the log is removed", |world, _| std::fs::remove_file(world.log()).expect("removed")),
-        ("the log is cut", |world, _| cut(&world.log(), 2 * FRAME)),
+        ("the log is cut", |world, _| cut(&world.log(), FRAME)),
         ("an old copy is moved over the journal", |world, old| {
             std::fs::write(world.file("copy"), old).expect("written");
             std::fs::rename(world.file("copy"), world.journal()).expect("moved");

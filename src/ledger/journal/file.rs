@@ -11,8 +11,9 @@ use super::super::tail::{self, MANY, Tail, Written};
 use super::super::volume::{Row, Volume, VolumeId};
 use super::{Active, Journal};
 
-/// How often rows are filed, at least.
+/// How often rows are filed, at least, and when it is tried again.
 const FILE_EVERY: Duration = Duration::from_millis(100);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// What wakes the thread that files.
 #[derive(Debug, Default)]
@@ -28,10 +29,10 @@ impl Filing {
         self.wake.notify_one();
     }
 
-    fn wait(&self) {
+    fn wait(&self, span: Duration) {
         let mut wanted = self.wanted.lock();
         if !*wanted {
-            self.wake.wait_for(&mut wanted, FILE_EVERY);
+            self.wake.wait_for(&mut wanted, span);
         }
         *wanted = false;
     }
@@ -41,8 +42,8 @@ impl Journal {
     /// Files rows on a thread of its own until [`Journal::close`].
     pub(in crate::ledger) fn run_filer(&self) {
         while !self.pending.lock().closed {
-            let _ = self.file_rows(); // tried again, and told by `is_trusted`
-            self.filing.wait();
+            let filed = self.file_rows(); // what fails is told by `is_trusted`
+            self.filing.wait(if filed.is_ok() { FILE_EVERY } else { AFTER_FAILURE });
         }
     }
 

@@ -1,9 +1,12 @@
 //! Reading rows that may have been tampered with: what is wrong with one does not end the reading.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use crate::domain::Day;
 use crate::ledger::names::Names;
+use crate::ledger::tail::Entry;
 
 use super::{Logs, ReadError, Row, SELECT, Shelf, VolumeId, read_names, read_row};
 
@@ -50,6 +53,30 @@ impl Shelf {
             }
         }
         Ok(())
+    }
+
+    /// What can still be read of a day's volumes, damaged or not, and what the tail has of it, in the order of the commits.
+    pub(in crate::ledger) fn salvage(
+        &self,
+        day: Day,
+        numbers: &[VolumeId],
+        tail: &[Entry],
+        names: &mut Names,
+    ) -> Vec<Row> {
+        let own = tail.iter().filter(|entry| entry.day == day).map(|entry| entry.written().entry().row);
+        let mut rows: BTreeMap<_, _> = own.map(|row| (row.number, row)).collect();
+        for connection in numbers.iter().filter_map(|id| self.reader(*id, Logs::Left).ok()) {
+            let _ = read_names(&connection, day, names); // the day's other volume has them too
+            // From both ends, each up to the first page that cannot be read.
+            for select in [SELECT.to_owned(), format!("{SELECT} DESC")] {
+                let Ok(mut select) = connection.prepare(&select) else { continue };
+                let Ok(read) = select.query_map([i64::MIN], |row| read_row(day, row)) else { continue };
+                for row in read.map_while(Result::ok).filter_map(Result::ok) {
+                    rows.insert(row.number, row);
+                }
+            }
+        }
+        rows.into_values().collect()
     }
 
     /// Hands over all that can be read of a day's volumes, in the order of the rows' numbers. Changes nothing.
