@@ -79,6 +79,7 @@ fn registered(number: u32, text: &str) -> Campaign {
         number,
         unit: "province".into(),
         city: None,
+        category: None,
         standing: Standing::Approved,
         window: Some(Period { from: far("2026-01-01T00:00:00+08:00"), until: far("2027-01-01T00:00:00+08:00") }),
         pattern: Arc::new(Pattern::parse(text).expect("a template")),

@@ -80,7 +80,8 @@ impl Overrides {
         let file = toml::to_string(base).map_err(|error| error.to_string())?;
         let builder = config::Config::builder().add_source(config::File::from_str(&file, FileFormat::Toml));
         let text = self.0.get(path).map_or("", |(_, value)| value.trim());
-        let list = matches!(catalogue::find(path).map(|key| key.values), Some(Values::List(_)));
+        let list =
+            matches!(catalogue::find(path).map(|key| key.values), Some(Values::List(_) | Values::WordOrList(..)));
         let builder = if list {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned);
             builder.set_override(path, items.collect::<Vec<String>>())

@@ -1,7 +1,7 @@
 //! What the types of `policy.toml` cannot express: numbers, dates, words of the catalogue.
 
 use crate::domain::Day;
-use crate::policy::switches::Switches;
+use crate::policy::switches::{CountedCategories, Switches};
 use crate::policy::{Mode, Reason, Rule};
 
 use super::layer::Layer;
@@ -34,6 +34,10 @@ pub(super) fn check(layer: &Layer<'_>, switches: &mut Switches, problems: &mut V
     phrases(layer, "category.keywords.third_party", &keywords.third_party, problems);
     phrases(layer, "category.keywords.single_sp", &keywords.single_sp, problems);
     phrases(layer, "optout.words", &switches.optout.words, problems);
+    if switches.dedup.categories == CountedCategories::These(Vec::new()) {
+        let problem = layer.problem("dedup.categories", "with an empty list no approved campaign counts");
+        problems.push(problem.hint("name the categories that count, or set `once` under [mode]"));
+    }
     for (index, date) in switches.holiday.extra.iter().enumerate().filter(|(_, date)| Day::parse(date).is_none()) {
         let path = format!("holiday.extra.{index}");
         problems.push(layer.problem(&path, format!("`{date}` is not a date")).hint("write it as \"2026-11-24\""));

@@ -11,6 +11,7 @@ pub mod msisdn;
 pub mod source;
 pub mod tick;
 pub mod watch;
+mod words;
 
 pub use account::{AccountClass, AccountId};
 pub use clock::{Clock, Moment};
@@ -21,3 +22,4 @@ pub use msisdn::{Msisdn, Segment};
 pub use source::SourcePattern;
 pub use tick::{Tick, Ticker};
 pub use watch::{ClockWatch, Doubt};
+pub(crate) use words::words;

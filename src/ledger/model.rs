@@ -11,8 +11,10 @@ use super::disk::{Act, Disk};
 use super::slot::{SlotKey, Space};
 use super::*;
 use crate::domain::{AccountClass, Clock, Moment, Msisdn};
+use crate::policy::content::tests::approved;
+use crate::policy::content::{Campaign, Category, Content};
 use crate::policy::ruleset::Rate;
-use crate::policy::switches::UnknownOutcome;
+use crate::policy::switches::{CountedCategories, UnknownOutcome};
 use crate::policy::testing::{Frame, account, at, with_switches};
 use crate::policy::{Account, Mode, Modes, Reason, Rule, Scratch, decide};
 use crate::smpp::Submission;
@@ -22,6 +24,8 @@ const QUOTA: u32 = 4;
 /// What the second account may send for itself.
 const OWN: u32 = 3;
 const UNIT: u16 = 9;
+/// An approved text.
+const SERVICE: &str = "账单已寄出。移动";
 const DAY_MS: i64 = 86_400_000;
 
 /// What is done to the ledger.
@@ -29,6 +33,8 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) enum Step {
     /// An account submits to a subscriber, for today or tomorrow.
     Reserve { account: u8, to: u8, tomorrow: bool },
+    /// An account submits something for today whose category need not count.
+    Serve { account: u8, to: u8 },
     /// What the SMSC says of a message under way.
     Settle { which: u8, how: How },
     /// A late answer to one of unknown outcome.
@@ -72,6 +78,8 @@ struct Message {
     account: u8,
     to: u8,
     day: u16,
+    /// Whether it takes a slot.
+    counts: bool,
     state: State,
     /// What a kill would leave of it.
     on_disk: State,
@@ -131,19 +139,27 @@ pub(super) fn msisdn(to: u8) -> Msisdn {
 
 impl World {
     pub(super) fn new(limit: u8, releases: bool) -> Self {
+        Self::with(limit, releases, CountedCategories::All)
+    }
+
+    fn with(limit: u8, releases: bool, categories: CountedCategories) -> Self {
         let mut switches = Switches::default();
+        switches.dedup.categories = categories;
         switches.dedup.limit = limit;
         switches.dedup.unknown_outcome = if releases { UnknownOutcome::Release } else { UnknownOutcome::Consume };
         switches.quota.users = QUOTA;
         let mut modes = Modes::all(Mode::Off);
         modes.set(Rule::Once, Mode::Enforce);
         modes.set(Rule::Quota, Mode::Enforce);
+        modes.set(Rule::Content, Mode::Observe);
+        let service = Campaign { category: Some(Category::Service), ..approved(1, "hefei", SERVICE) };
+        let content = Arc::new(Content::new(1, vec![service]));
         let own = |daily_users| Account { daily_users, modes, ..account(AccountClass::CityMoa) };
         let mut world = Self {
             folder: tempfile::tempdir().expect("a folder"),
             disk: Arc::default(),
             clock: Arc::new(AtomicI64::new(at("2026-11-24T10:00:00").ms())),
-            rules: with_switches(switches),
+            rules: with_switches(switches).with_registry(content, Arc::default()),
             accounts: [own(None), own(Some(OWN))],
             ledger: None,
             messages: Vec::new(),
@@ -198,7 +214,7 @@ impl World {
     pub(super) fn refuses(&mut self, to: u8) {
         let before = self.messages.len();
         self.damaged = true;
-        self.reserve(0, to, false);
+        self.reserve(0, to, false, "移动");
         self.damaged = false;
         assert_eq!(self.messages.len(), before);
     }
@@ -247,7 +263,8 @@ impl World {
 
     pub(super) fn step(&mut self, step: Step) {
         match step {
-            Step::Reserve { account, to, tomorrow } => self.reserve(account, to, tomorrow),
+            Step::Reserve { account, to, tomorrow } => self.reserve(account, to, tomorrow, "移动"),
+            Step::Serve { account, to } => self.reserve(account, to, false, SERVICE),
             Step::Settle { which, how } => self.settle(which, how),
             Step::Late { which, accepted } => self.late(which, accepted),
             Step::Release { which } => self.release(which),
@@ -262,23 +279,29 @@ impl World {
     }
 
     /// The verdict that the model expects: `None` passes.
-    fn verdict(&self, account: u8, to: u8, day: u16) -> Option<Reason> {
+    fn verdict(&self, account: u8, to: u8, day: u16, counts: bool) -> Option<Reason> {
         let limit = usize::from(self.rules.switches.dedup.limit);
         let of_day = || self.messages.iter().filter(|one| one.day == day && one.state.is_held());
-        if of_day().filter(|one| one.to == to).count() >= limit {
+        if counts && of_day().filter(|one| one.to == to && one.counts).count() >= limit {
             return Some(Reason::Duplicate);
         }
-        let is_new = limit == 1 || !of_day().any(|one| one.to == to);
+        let is_new = self.counts_messages() || !of_day().any(|one| one.to == to);
         if is_new && self.counted(day) >= QUOTA {
             return Some(Reason::Quota);
         }
         (account == 1 && self.counted_of_the_second(day) >= OWN).then_some(Reason::Quota)
     }
 
+    /// Whether each subscriber may have one message and no more.
+    fn counts_messages(&self) -> bool {
+        let dedup = &self.rules.switches.dedup;
+        dedup.limit == 1 && dedup.categories == CountedCategories::All
+    }
+
     /// Subscribers of a day; where each may have one message these are counted as messages.
     fn counted(&self, day: u16) -> u32 {
         let held = self.messages.iter().filter(|one| one.day == day && one.state.is_held());
-        if self.rules.switches.dedup.limit == 1 {
+        if self.counts_messages() {
             return held.count() as u32;
         }
         held.map(|one| one.to).collect::<BTreeSet<_>>().len() as u32
@@ -288,8 +311,8 @@ impl World {
         self.messages.iter().filter(|one| one.day == day && one.account == 1 && one.state.is_held()).count() as u32
     }
 
-    fn reserve(&mut self, by: u8, to: u8, tomorrow: bool) {
-        let mut frame = Frame::new("6202", "移动");
+    fn reserve(&mut self, by: u8, to: u8, tomorrow: bool, text: &str) {
+        let mut frame = Frame::new("6202", text);
         frame.destination.2 = format!("86{}", msisdn(to).get());
         if tomorrow {
             let day = LocalTime::of(Moment::from_ms(self.now().ms() + DAY_MS)).day.to_string().replace('-', "");
@@ -299,7 +322,8 @@ impl World {
         let submission = Submission::read(&octets).expect("sound");
         let own = &self.accounts[usize::from(by)];
         let permit = decide(&self.rules, own, &submission, self.now(), &mut Scratch::default()).expect("permitted");
-        let day = permit.day().number();
+        let (day, counts) = (permit.day().number(), permit.counts());
+        assert_eq!(counts, text != SERVICE || self.rules.switches.dedup.categories == CountedCategories::All);
         assert_eq!(day, self.today() + u16::from(tomorrow));
         let ledger = self.ledger();
         let throttle = Throttle::new(Rate { per_second: 1, burst: 1 }, ledger.ticker.clone());
@@ -309,7 +333,7 @@ impl World {
             Claim { account: own, scopes, throttle: &throttle, rules, tick, owed: None, about: About::default() };
         let mut batch = Batch::default();
         let taken = ledger.reserve(&claim, &permit, &mut batch);
-        let expected = if self.damaged { Some(Reason::LedgerUnavailable) } else { self.verdict(by, to, day) };
+        let expected = if self.damaged { Some(Reason::LedgerUnavailable) } else { self.verdict(by, to, day, counts) };
         assert_eq!(taken.as_ref().err().map(|refusal| refusal.reason), expected, "{by} to {to} for {day}");
         let Ok(mut reservation) = taken else { return };
         let durable = self.runtime.block_on(ledger.durable(&mut batch, std::iter::once(&mut reservation)));
@@ -320,7 +344,7 @@ impl World {
         }
         let (id, state) = (reservation.id, State::Pending);
         let reservation = Some(reservation);
-        self.messages.push(Message { reservation, id, account: by, to, day, state, on_disk: state });
+        self.messages.push(Message { reservation, id, account: by, to, day, counts, state, on_disk: state });
         self.committed();
     }
 
@@ -415,6 +439,7 @@ impl World {
             let book = ledger.book(Day::from_number(day)).unwrap_or_default();
             for to in 0..8 {
                 let held = self.messages.iter().filter(|one| one.day == day && one.to == to && one.state.is_held());
+                let held = held.filter(|one| one.counts);
                 let slot = book.messages(SlotKey::new(msisdn(to), 0, Space::Messages));
                 assert_eq!(usize::from(slot), held.count(), "messages to {to} on {day}");
             }
@@ -435,6 +460,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..2_u8, 0..8_u8, proptest::bool::weighted(0.25))
             .prop_map(|(account, to, tomorrow)| Step::Reserve { account, to, tomorrow }),
+        6 => (0..2_u8, 0..8_u8).prop_map(|(account, to)| Step::Serve { account, to }),
         8 => (any::<u8>(), how).prop_map(|(which, how)| Step::Settle { which, how }),
         3 => (any::<u8>(), any::<bool>()).prop_map(|(which, accepted)| Step::Late { which, accepted }),
         2 => any::<u8>().prop_map(|which| Step::Release { which }),
@@ -452,9 +478,11 @@ proptest! {
     fn the_ledger_and_a_plain_list_agree(
         limit in 1..3_u8,
         releases in any::<bool>(),
+        all in any::<bool>(),
         steps in proptest::collection::vec(step(), 1..60),
     ) {
-        let mut world = World::new(limit, releases);
+        let some = CountedCategories::These(vec![Category::Voice]);
+        let mut world = World::with(limit, releases, if all { CountedCategories::All } else { some });
         for step in steps {
             world.step(step);
             world.compare();

@@ -129,7 +129,7 @@ pub(super) fn take(book: &Book, spreads: &Spreads, claim: &Claim<'_>, permit: &P
         observed: permit.observed(),
     };
     let outcome = match permit.recipient() {
-        Some(recipient) => attempt.take_for(recipient),
+        Some(recipient) => attempt.take_for(recipient, permit.counts()),
         None => attempt.rate(),
     };
     match outcome {
@@ -222,6 +222,7 @@ pub const fn quota_scope(scope: QuotaScope, scopes: Scopes) -> u16 {
 /// so that messages and subscribers are equal (policy 3.4).
 pub(super) const fn slot_implies_user(switches: &Switches) -> bool {
     switches.dedup.limit == 1
+        && switches.dedup.categories.is_all()
         && matches!(
             (switches.dedup.scope, switches.quota.scope),
             (DedupScope::Global, _) | (DedupScope::Unit, QuotaScope::Unit) | (DedupScope::Account, QuotaScope::Account)
@@ -238,8 +239,10 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn take_for(&mut self, recipient: Msisdn) -> Result<(), Reason> {
+    /// What does not count for 7.1a neither takes a slot nor needs a free one.
+    fn take_for(&mut self, recipient: Msisdn, counts: bool) -> Result<(), Reason> {
         match self.claim.account.modes.get(Rule::Once) {
+            _ if !counts => self.take_counts(recipient),
             Mode::Off => self.take_counts(recipient),
             Mode::Observe => self.observe_slot(recipient),
             Mode::Enforce => self.take_slot(recipient),

@@ -196,6 +196,12 @@ impl<'a> Case<'a> {
         content::campaign(Author::new(self.rules, self.account), found, &self.moments())
     }
 
+    /// Whether it counts for 7.1a.
+    pub fn counts(&self) -> bool {
+        let author = Author::new(self.rules, self.account);
+        content::counts(author, self.found.unwrap_or_default(), &self.moments())
+    }
+
     /// When it is delivered; two moments where its time can be read in two ways.
     pub const fn moments(&self) -> [Moment; 2] {
         match self.schedule {

@@ -26,6 +26,7 @@ pub struct Permit {
     piece: Option<Box<Piece>>,
     cap: Cap,
     campaign: Option<u32>,
+    counts: bool,
 }
 
 /// What has not, and why.
@@ -119,8 +120,10 @@ pub fn decide_replacement(
     let case = Case::read(rules, account, submission, now, &mut scratch.buffers).replacing(replaced.edt);
     let observed = judged(&case, &STATELESS)?;
     let permit = Permit::of(&case, observed);
-    // On the day that the message has a slot for already, it takes none; retries past midnight are no second send.
-    let moves = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
+    // On the day that the message has a slot for already, it takes none; retries past midnight are no second send. One
+    // that took none, because its category does not count, takes one with a text that does.
+    let other_day = case.schedule != Schedule::Immediate && permit.day() != replaced.day;
+    let moves = other_day || permit.counts && !replaced.counts;
     Ok(if moves { permit } else { Permit { recipient: None, ..permit } })
 }
 
@@ -131,6 +134,8 @@ pub struct Replaced {
     pub edt: Moment,
     /// The day that it counts for.
     pub day: Day,
+    /// Whether it counts for 7.1a.
+    pub counts: bool,
 }
 
 /// Asks some of the stateless rules.
@@ -169,7 +174,8 @@ pub fn malformed(account: &Account, fault: Malformed, now: Moment) -> Result<Per
         mode => tally.add(mode, Finding::refuse_as(reason, fault.status)),
     }
     let observed = tally.verdict(account)?;
-    Ok(Permit { recipient: None, place: None, edt: now, observed, piece: None, cap: Cap::default(), campaign: None })
+    let (recipient, place, piece, cap, campaign, counts) = (None, None, None, Cap::default(), None, true);
+    Ok(Permit { recipient, place, edt: now, observed, piece, cap, campaign, counts })
 }
 
 /// The one rule that a frame meets which is no readable submission.
@@ -221,7 +227,7 @@ impl Permit {
         let edt = within_reach(case.edt, case.now, case.rules.switches.schedule.max_ahead_hours);
         let (recipient, place, piece, cap) = (case.recipient.ok(), case.place, Piece::of(case), schedule::cap(case));
         let campaign = case.campaign().map(|campaign| campaign.number);
-        Self { recipient, place, edt, observed, piece, cap, campaign }
+        Self { recipient, place, edt, observed, piece, cap, campaign, counts: case.counts() }
     }
 
     /// The number of the registered text that it is; `None` if it is none, or was not held against them.
@@ -229,11 +235,17 @@ impl Permit {
         self.campaign
     }
 
+    /// Whether it counts for 7.1a: takes its subscriber's slot of the day, and is stopped where there is none.
+    pub const fn counts(&self) -> bool {
+        self.counts
+    }
+
     /// Of a message that is delivered at once and is no part of another.
     fn bare(case: &Case<'_>, observed: Reasons) -> Self {
         let (recipient, place) = (case.recipient.ok(), case.place);
         let campaign = case.campaign().map(|campaign| campaign.number);
-        Self { recipient, place, edt: case.now, observed, piece: None, cap: Cap::default(), campaign }
+        let (piece, cap, counts) = (None, Cap::default(), case.counts());
+        Self { recipient, place, edt: case.now, observed, piece, cap, campaign, counts }
     }
 
     /// What of its validity is shortened before it goes on.
@@ -288,9 +300,9 @@ mod tests {
     use super::*;
     use crate::domain::AccountClass;
     use crate::policy::content::tests::approved;
-    use crate::policy::content::{Campaign, Content, Period};
+    use crate::policy::content::{Campaign, Category, Content, Period};
     use crate::policy::opted_out::OptedOut;
-    use crate::policy::switches::{OptOutScope, Switches, ValidityMode};
+    use crate::policy::switches::{CountedCategories, OptOutScope, Switches, ValidityMode};
     use crate::policy::testing::{Frame, WEEKDAY, account, at, with_switches};
     use crate::smpp::command::status;
 
@@ -414,19 +426,22 @@ mod tests {
         fn what_comes_again_to_another_is_judged_as_if_it_were_new(
             changes in proptest::collection::vec((0..8usize, 0..12usize), 1..20),
         ) {
-            let mut worlds = [Switches::default(), Switches::default()].map(with_switches);
+            let mut worlds = [(); 3].map(|()| with_switches(Switches::default()));
             worlds[1].switches.length.limit = 5;
-            for rules in &mut worlds {
+            worlds[2].switches.dedup.categories = CountedCategories::These(vec![Category::Voice]);
+            for (world, rules) in worlds.iter_mut().enumerate() {
                 for class in AccountClass::ALL {
                     let mut own = account(class);
                     own.modes.set(Rule::Content, if class == AccountClass::ExemptPlatform { Mode::Off } else { Mode::Enforce });
                     drop(rules.with(own));
                 }
-                // What the first text is approved for ends before the second time, and one recipient has opted out.
-                rules.switches.registry.moa_province_review = true;
+                // What the first text is approved for ends before the last time: then it is refused, or counts.
+                // One recipient has opted out.
+                rules.switches.registry.moa_province_review = world != 2;
                 rules.switches.optout.scope = OptOutScope::All;
                 let window = Period { from: at(WEEKDAY), until: at("2026-11-24T20:00:00") };
-                let approved = Campaign { window: Some(window), ..approved(7, "hefei", "{称呼}好。移动询0551-1860") };
+                let approved = approved(7, "hefei", "{称呼}好。移动询0551-1860");
+                let approved = Campaign { window: Some(window), category: Some(Category::Service), ..approved };
                 let out = OptedOut::new([(Msisdn::from_number(13_856_000_002).unwrap(), None)]);
                 *rules = rules.with_registry(Arc::new(Content::new(1, vec![approved])), Arc::new(out));
             }
@@ -435,7 +450,7 @@ mod tests {
             for (what, value) in changes {
                 // A message that passes, in which one thing is changed.
                 let or = |own, usual, values| if what == own { value % values } else { usual };
-                let [text, around, to, world, time] = [(0, 3), (1, 9), (2, 5), (3, 2), (4, 4)].map(|(own, values)| or(own, 0, values));
+                let [text, around, to, world, time] = [(0, 3), (1, 9), (2, 5), (3, 3), (4, 4)].map(|(own, values)| or(own, 0, values));
                 let class = or(5, city, 4);
                 let (octets, rules) = (campaign(text, around, to).octets(), &worlds[world]);
                 let submission = Submission::read(&octets).unwrap();

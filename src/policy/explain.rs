@@ -10,7 +10,7 @@ use crate::smpp::coding::ONE_MESSAGE;
 
 use super::calendar::DayKind;
 use super::case::{Buffers, Case, Finding, Schedule, Scratch};
-use super::content::{Period, Standing};
+use super::content::{Category, Period, Standing};
 use super::decide::{Permit, Refusal, Replaced, decide, decide_replacement};
 use super::mode::{Mode, Rule};
 use super::reason::Reasons;
@@ -32,6 +32,8 @@ pub struct Explanation {
     pub registry_generation: u64,
     /// The number of the campaign that the text is.
     pub campaign: Option<u32>,
+    /// Its category, where that spares it clause 7.1a.
+    pub spared: Option<Category>,
     /// The recipient; prints masked.
     pub recipient: Option<Msisdn>,
     /// The recipient's city, if it is one of the province's.
@@ -108,13 +110,14 @@ pub fn explain_replacement(
 
 impl Explanation {
     fn of(verdict: Result<Permit, Refusal>, case: &Case<'_>) -> Self {
-        let (rules, place) = (case.rules, case.place);
+        let (rules, place, campaign) = (case.rules, case.place, case.campaign());
         Self {
             verdict,
             steps: STATELESS.into_iter().map(|(rule, check)| Step::of(rule, case, check(case))).collect(),
             policy_version: rules.version,
             registry_generation: rules.content.generation(),
-            campaign: case.campaign().map(|campaign| campaign.number),
+            campaign: campaign.map(|campaign| campaign.number),
+            spared: campaign.filter(|_| !case.counts()).and_then(|campaign| campaign.category),
             recipient: case.recipient.ok(),
             city: place.and_then(|place| rules.regions.city_of(place.city?)).cloned(),
             operator: place.map(|place| place.operator),
@@ -340,7 +343,7 @@ fn window(case: &Case<'_>) -> Detail {
 }
 
 impl Detail {
-    fn new(english: impl Into<String>, chinese: impl Into<String>) -> Self {
+    pub(super) fn new(english: impl Into<String>, chinese: impl Into<String>) -> Self {
         Self { english: english.into(), chinese: chinese.into() }
     }
 }

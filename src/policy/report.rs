@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::smpp::command::status;
 use crate::smpp::submission::Malformed;
 
+use super::content::Category;
 use super::decide::{Permit, Refusal, rule_of};
 use super::explain::{Detail, Explanation, Outcome, Step};
 use super::mode::{Mode, Rule};
@@ -86,7 +87,7 @@ impl Report {
             length: explanation.length,
             campaign: explanation.campaign,
             edt: Some(explanation.edt.to_string()),
-            rules: lines.chain(Line::stateful(account)).collect(),
+            rules: lines.chain(Line::stateful(account, explanation)).collect(),
             ..Self::new(rules, account, &explanation.verdict)
         }
     }
@@ -248,16 +249,16 @@ impl Line {
     }
 
     /// The rules that consume state: never guessed.
-    fn stateful(account: &Account) -> impl Iterator<Item = Self> {
+    fn stateful<'a>(account: &'a Account, explanation: &'a Explanation) -> impl Iterator<Item = Self> + 'a {
         STATEFUL.into_iter().map(|rule| {
             let mode = account.modes.get(rule);
-            let (result, english, chinese) = match mode {
-                Mode::Off => (Outcome::Skip.code(), "not judged for this account", "该账号不适用此规则"),
-                Mode::Observe | Mode::Enforce => {
-                    ("at_sending", "asked of the ledger at sending time", "发送时由账本判断")
+            let (result, detail) = match (mode, explanation.spared) {
+                (Mode::Off, _) => {
+                    (Outcome::Skip.code(), Detail::new("not judged for this account", "该账号不适用此规则"))
                 }
+                (_, Some(category)) if rule == Rule::Once => (Outcome::Pass.code(), spared(category)),
+                _ => ("at_sending", Detail::new("asked of the ledger at sending time", "发送时由账本判断")),
             };
-            let detail = Detail { english: english.to_owned(), chinese: chinese.to_owned() };
             let (rule, clause) = (rule.code(), rule.clauses());
             Self { rule, clause, mode, result, reasons: Vec::new(), noted: Vec::new(), detail }
         })
@@ -276,6 +277,14 @@ impl Line {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{rule:<11} {clause:<15} {mode:<7} {result:<12} {codes}{detail}");
     }
+}
+
+/// Why a message takes no slot of the day.
+fn spared(category: Category) -> Detail {
+    Detail::new(
+        format!("its campaign is of category {category}, which does not count (dedup.categories)"),
+        format!("所属登记内容类别为 {category},不计入每日一条(dedup.categories)"),
+    )
 }
 
 fn names(city: &City) -> (String, String) {

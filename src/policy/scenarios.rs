@@ -83,11 +83,13 @@ struct Site {
     opted_out: Arc<OptedOut>,
 }
 
-/// `number | unit | city or - | approved or registered | from, until or - | text`.
+/// `number | unit | city or - | approved or registered | from, until or - | text`; a category may stand behind the standing.
 fn campaign(line: &str) -> Campaign {
     let fields: Vec<&str> = line.split(" | ").map(str::trim).collect();
     let [number, unit, city, standing, window, text] = fields[..] else { panic!("`{line}` is no campaign") };
+    let (standing, category) = standing.split_once(' ').unwrap_or((standing, ""));
     Campaign {
+        category: (!category.is_empty()).then(|| category.parse().unwrap()),
         number: number.parse().unwrap(),
         unit: unit.into(),
         city: (city != "-").then(|| city.into()),
@@ -224,7 +226,8 @@ fn told(verdict: Result<Permit, Refusal>) -> String {
             let noted = noted.map_or(String::new(), |codes| format!(" noting {codes}"));
             let period = permit.cap().period.map_or(String::new(), |end| format!(" (valid until {end})"));
             let seconds = permit.cap().time_to_live.map_or(String::new(), |seconds| format!(" (for {seconds} s)"));
-            format!("permit{noted} (day {}){period}{seconds}", permit.day())
+            let slot = if permit.counts() { "" } else { " without slot" };
+            format!("permit{slot}{noted} (day {}){period}{seconds}", permit.day())
         }
         Err(refusal) => format!("refuse {} {:#04x}", codes(refusal.reasons()), refusal.status),
     }

@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 
 use crate::domain::Moment;
 use crate::ledger::Reservation;
-use crate::policy::Account;
 use crate::policy::decide::Replaced;
 use crate::policy::rules::source;
+use crate::policy::{Account, Permit};
 use crate::smpp::replace::Replace;
 use crate::smpp::udh::Parts;
 use crate::smpp::{Address, Malformed, Operation, Submission};
@@ -43,6 +43,8 @@ pub(super) struct Original {
     pub(super) data_coding: u8,
     /// Its effective delivery time.
     pub(super) edt: Moment,
+    /// Whether it counts for 7.1a.
+    pub(super) counts: bool,
 }
 
 /// An accepted message.
@@ -57,6 +59,7 @@ struct Standing {
     edt: Moment,
     /// What it holds, and for which day.
     reservation: Reservation,
+    counts: bool,
     /// A replacement of it is under way; another has to wait for its outcome.
     claimed: bool,
 }
@@ -75,7 +78,7 @@ pub(super) struct Claimed(Arc<Message>);
 impl Accepted {
     /// Remembers a message under the SMSC's name for it, and forgets the oldest above the limit.
     pub(super) fn remember(&self, account: u16, id: &[u8], original: Original, reservation: Reservation, limit: usize) {
-        let standing = Mutex::new(Standing { edt: original.edt, reservation, claimed: false });
+        let standing = Mutex::new(Standing { edt: original.edt, reservation, counts: original.counts, claimed: false });
         let mut known = self.0.entry(account).or_default();
         // An id that the SMSC gives again is the newer message's; it keeps the older one's place in the order.
         if known.by_id.insert(id.into(), Arc::new(Message { original, standing })).is_none() {
@@ -106,7 +109,7 @@ impl Accepted {
 
 impl Standing {
     const fn replaced(&self) -> Replaced {
-        Replaced { edt: self.edt, day: self.reservation.day() }
+        Replaced { edt: self.edt, day: self.reservation.day(), counts: self.counts }
     }
 }
 
@@ -125,7 +128,7 @@ impl Remembered {
 impl Original {
     /// What to remember of a submission; `None` of one whose text a replacement cannot be held against:
     /// one with a user-data header, which the SMSC may keep, or one to several.
-    pub(super) fn of(account: &Account, submission: &Submission<'_>, edt: Moment) -> Option<Self> {
+    pub(super) fn of(account: &Account, submission: &Submission<'_>, permit: &Permit) -> Option<Self> {
         let one = matches!(submission.operation, Operation::SubmitSm | Operation::DataSm);
         if !one || submission.esm_class & 0x40 != 0 || submission.user_data.parts != Parts::Whole {
             return None;
@@ -135,7 +138,8 @@ impl Original {
             source: source::shown(account, submission.source).digits.into(),
             destination: (ton, npi, digits.into()),
             data_coding: submission.data_coding,
-            edt,
+            edt: permit.edt(),
+            counts: permit.counts(),
         })
     }
 
@@ -156,12 +160,14 @@ impl Claimed {
         self.0.standing.lock().replaced()
     }
 
-    /// The SMSC has taken the replacement. With another day's reservation that is what the message holds from
-    /// now on; the former one is returned, to be given back.
-    pub(super) fn moved(&self, edt: Moment, other_day: Option<Reservation>) -> Option<Reservation> {
+    /// The SMSC has taken the replacement. With a reservation of its own that is what the message holds from
+    /// now on; the former one is returned, to be given back. With none it holds what it held.
+    pub(super) fn moved(&self, edt: Moment, own: Option<(Reservation, bool)>) -> Option<Reservation> {
         let mut standing = self.0.standing.lock();
         standing.edt = edt;
-        other_day.map(|reservation| std::mem::replace(&mut standing.reservation, reservation))
+        let (reservation, counts) = own?;
+        standing.counts = counts;
+        Some(std::mem::replace(&mut standing.reservation, reservation))
     }
 }
 

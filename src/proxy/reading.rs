@@ -84,7 +84,7 @@ pub(super) fn kept(
     if !check && due <= tick.wall {
         return None;
     }
-    let original = if check { Original::of(&session.sender.account, submission, due) } else { None };
+    let original = if check { Original::of(&session.sender.account, submission, permit) } else { None };
     let replaceable = original.map(|original| (original, switches.remember as usize));
     let later = Later::of(session, tick, submission, due);
     let is_kept = replaceable.is_some() || later.is_some();

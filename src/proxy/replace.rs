@@ -3,7 +3,8 @@
 //! The new text is judged as if it had been submitted, and so is the new time. A
 //! time on another day takes that day's slot before the replacement leaves; the
 //! former day's is given back when the SMSC has taken it, and the new one when
-//! the SMSC refuses. With an unknown outcome both stay taken (P9).
+//! the SMSC refuses. With an unknown outcome both stay taken (P9). A message that
+//! does not count for 7.1a takes a slot in the same way with a text that does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,11 +34,12 @@ use super::window::Held;
 /// A replacement under way.
 #[derive(Clone, Debug)]
 pub(super) struct Replacing {
-    /// What it has reserved: nothing but its rate, unless it moves its message to another day.
+    /// What it has reserved: nothing but its rate, unless it moves its message to another day or makes it count.
     pub(super) reservation: Reservation,
     claimed: Arc<Claimed>,
     edt: Moment,
     moves: bool,
+    counts: bool,
     /// The SMSC's name for the message, and its new time if it has one.
     named: (Box<[u8]>, Option<Box<Later>>),
 }
@@ -45,7 +47,7 @@ pub(super) struct Replacing {
 impl Replacing {
     /// The SMSC has taken it. Returns what its message holds no more.
     pub(super) fn taken(&self) -> Option<Reservation> {
-        self.claimed.moved(self.edt, self.moves.then_some(self.reservation))
+        self.claimed.moved(self.edt, self.moves.then_some((self.reservation, self.counts)))
     }
 
     /// The message waits for another time now, or for none.
@@ -120,9 +122,10 @@ fn line(
     let about = evidence::about(session, work, &submission);
     let reservation = reserve(gateway, session, tick, work, about, &permit)?;
     observe(session, tick, work, reservation.observed);
-    let (edt, moves) = (permit.edt(), permit.recipient().is_some());
+    let (edt, moves, counts) = (permit.edt(), permit.recipient().is_some(), permit.counts());
     let named = (message_id.into(), Later::of(session, tick, &submission, edt));
-    let held = Held::Replacing(Box::new(Replacing { reservation, claimed: Arc::clone(claimed), edt, moves, named }));
+    let claimed = Arc::clone(claimed);
+    let held = Held::Replacing(Box::new(Replacing { reservation, claimed, edt, moves, counts, named }));
     let other = written(session, frame, &submission, permit.cap());
     work.forward(Passing::new(header, octets, held, false), other.as_deref());
     Ok(())

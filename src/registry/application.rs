@@ -1,11 +1,10 @@
 //! The 1258 application form (1258 短信群发申请表) with what becomes of it.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::Moment;
+use crate::domain::{Moment, words};
+pub use crate::policy::content::Category;
 
 /// Characters of a field at most; of the content there may be more.
 pub const FIELD_MAX: usize = 200;
@@ -103,26 +102,6 @@ pub enum Platform {
     Moa,
 }
 
-/// What a campaign is for (2.1-2.3, 3.1-3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Category {
-    /// 新业务.
-    NewBusiness,
-    /// 语音类业务.
-    Voice,
-    /// 整合营销宣传活动.
-    IntegratedCampaign,
-    /// 服务类.
-    Service,
-    /// A single SP service, within an integrated campaign only (2.3).
-    SingleSp,
-    /// 形象宣传; never (2.1).
-    CorporateImage,
-    /// For another organisation; never (2.2).
-    ThirdParty,
-}
-
 /// Who reviews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -208,39 +187,6 @@ impl Form {
     }
 }
 
-macro_rules! words {
-    ($type:ident, $what:literal, $($variant:ident = $word:literal),+ $(,)?) => {
-        impl $type {
-            /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word used in files, the API and records.
-            pub const fn code(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.code())
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|own| own.code() == text).ok_or_else(|| {
-                    let known: Vec<&str> = Self::ALL.iter().map(|own| own.code()).collect();
-                    format!(concat!("no such ", $what, ": one of {}"), known.join(", "))
-                })
-            }
-        }
-    };
-}
-
 words!(
     State,
     "state",
@@ -251,17 +197,6 @@ words!(
     Closed = "closed"
 );
 words!(Platform, "platform", P1258 = "1258", Moa = "moa");
-words!(
-    Category,
-    "category",
-    NewBusiness = "new_business",
-    Voice = "voice",
-    IntegratedCampaign = "integrated_campaign",
-    Service = "service",
-    SingleSp = "single_sp",
-    CorporateImage = "corporate_image",
-    ThirdParty = "third_party",
-);
 words!(
     Department,
     "department",

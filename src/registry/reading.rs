@@ -20,6 +20,7 @@ pub(super) fn campaign(application: &Application) -> Result<Option<Campaign>, Pa
         number: application.number,
         unit: form.unit.as_str().into(),
         city: form.is_of_city().then(|| form.city.as_str().into()),
+        category: form.category,
         standing,
         window: window.map(|span| Period { from: span.from, until: span.until }),
         pattern: Arc::new(Pattern::parse(&form.content)?),

@@ -87,6 +87,7 @@ fn registered() -> Arc<Content> {
         number,
         unit: "province".into(),
         city: city.map(Into::into),
+        category: None,
         standing: Standing::Approved,
         window: None,
         pattern: Arc::new(Pattern::parse(text).expect("a template")),
@@ -272,7 +273,7 @@ fn replacement(rules: &Ruleset, frame: &[u8]) {
         second.destinations = vec![(1, 1, 1, to.digits.to_vec())];
         for account in &rules.accounts {
             for edt in [now(), Moment::from_ms(now().ms() + 3_600_000)] {
-                let replaced = Replaced { edt, day: LocalTime::of(edt).day };
+                let replaced = Replaced { edt, day: LocalTime::of(edt).day, counts: true };
                 let verdict = decide_replacement(rules, account, &submission, replaced, now(), &mut scratch);
                 let Ok(permit) = verdict else { continue };
                 let moves = permit.recipient().is_some();

@@ -6,6 +6,7 @@ mod admin_control;
 mod admin_ledger;
 mod barrier;
 mod bodies;
+mod categories;
 mod cli;
 mod clock;
 mod conservation;

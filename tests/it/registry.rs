@@ -18,7 +18,7 @@ pub(crate) async fn stand(policy: &str) -> Stand {
 }
 
 /// Takes away what spares 1258 the registry in other tests.
-const HELD: (&str, &str) = ("modes = { content = \"off\" }\n", "");
+pub(crate) const HELD: (&str, &str) = ("modes = { content = \"off\" }\n", "");
 
 /// A form that lacks nothing, for the stand's day.
 pub(crate) fn form(unit: &str, text: &str) -> Value {
@@ -41,8 +41,15 @@ async fn done(stand: &Stand, role: &str, path: &str, body: Value) -> Value {
 
 /// An approved campaign's number.
 pub(crate) async fn approved(stand: &Stand, unit: &str, text: &str) -> u64 {
+    approved_as(stand, unit, text, "new_business").await
+}
+
+/// The same of a category that needs no other department's opinion.
+pub(crate) async fn approved_as(stand: &Stand, unit: &str, text: &str, category: &str) -> u64 {
     let applicant = format!("applicant:{unit}");
-    let made = done(stand, &applicant, "campaigns", json!({ "form": form(unit, text) })).await;
+    let mut form = form(unit, text);
+    form["category"] = category.into();
+    let made = done(stand, &applicant, "campaigns", json!({ "form": form })).await;
     let number = made["number"].as_u64().expect("a number");
     done(stand, &applicant, &format!("campaigns/{number}/submit"), json!({ "name": "李四" })).await;
     let answer = done(stand, "reviewer:group_data", &format!("campaigns/{number}/approve"), json!({})).await;

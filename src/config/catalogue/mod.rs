@@ -41,11 +41,13 @@ pub enum Values {
     Free(&'static str),
     /// A list of something described in words.
     List(&'static str),
+    /// A word, or a list of something described in words.
+    WordOrList(&'static str, &'static str),
     /// A table from a word of the first kind to a value of the second.
     Table(&'static str, &'static str),
 }
 
-use Values::{Flag, Free, List, OneOf, Range, Table};
+use Values::{Flag, Free, List, OneOf, Range, Table, WordOrList};
 
 const ANY_U32: u64 = u32::MAX as u64;
 const AVOID: Values = OneOf(&["reject", "throttle", "warn"]);
@@ -89,6 +91,7 @@ impl fmt::Display for Values {
             Flag => f.write_str("`true`, `false`"),
             Free(what) => f.write_str(what),
             List(what) => write!(f, "list of: {what}"),
+            WordOrList(word, what) => write!(f, "`{word}`, or a list of: {what}"),
             Table(from, to) => write!(f, "table: {from} = {to}"),
         }
     }

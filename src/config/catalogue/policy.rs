@@ -1,6 +1,6 @@
 //! The keys of `policy.toml`.
 
-use super::Values::{Flag, Free, List, OneOf, Range, Table};
+use super::Values::{Flag, Free, List, OneOf, Range, Table, WordOrList};
 use super::registry::REGISTRY;
 use super::{ANY_U32, AVOID, Key, key};
 
@@ -256,6 +256,13 @@ const OTHERS: &[Key] = &[
         "结果未知是否按已发送计",
     ),
     key("dedup.limit", Range(1, 100), "7.1a", "messages per subscriber and day", "每用户每日条数"),
+    key(
+        "dedup.categories",
+        WordOrList("all", "`new_business`, `voice`, `integrated_campaign`, `service`, `single_sp`"),
+        "7.1a, A-21",
+        "which categories of approved campaigns count; a text that is no approved campaign always counts, and so does a message in parts",
+        "计入每日一条的已批准内容类别;未经批准的内容和分段短信始终计入",
+    ),
     key(
         "quota.scope",
         OneOf(&["unit", "account"]),

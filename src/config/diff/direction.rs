@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::policy::switches::Window;
+use crate::policy::content::Category;
+use crate::policy::switches::{CountedCategories, Window};
 
 use super::Effect;
 
@@ -29,6 +31,8 @@ pub enum Direction {
     ItemsLoosen,
     /// Every further item lets less pass.
     ItemsTighten,
+    /// Every further category lets less pass; the word for all is each of them.
+    CategoriesTighten,
     /// Windows of the day in which nothing passes.
     Windows,
     /// Either, as the case may be.
@@ -38,8 +42,8 @@ pub enum Direction {
 }
 
 use Direction::{
-    Either, ItemsLoosen, ItemsTighten, Loosest, MoreLoosens, MoreTightens, Neither, Order, Strictest, TrueLoosens,
-    TrueTightens, Windows,
+    CategoriesTighten, Either, ItemsLoosen, ItemsTighten, Loosest, MoreLoosens, MoreTightens, Neither, Order,
+    Strictest, TrueLoosens, TrueTightens, Windows,
 };
 
 /// A refusal for now and one for good let the same pass.
@@ -91,6 +95,7 @@ const SWITCHES: &[(&str, Direction)] = &[
     ("dedup.scope", Order(&[&["global"], &["unit"], &["account"]])),
     ("dedup.unknown_outcome", Order(&[&["consume"], &["release"]])),
     ("dedup.limit", MoreLoosens),
+    ("dedup.categories", CategoriesTighten),
     ("quota.scope", Order(&[&["unit"], &["account"]])),
     ("quota.users", MoreLoosens),
     ("encoding.dc0", Either),
@@ -167,6 +172,7 @@ impl Direction {
             Self::Loosest(word) if old == word => Effect::Tightens,
             Self::ItemsLoosen => of_sets(&items(old), &items(new)),
             Self::ItemsTighten => of_sets(&items(new), &items(old)),
+            Self::CategoriesTighten => of_sets(&categories(new), &categories(old)),
             Self::Windows => of_sets(&minutes(new), &minutes(old)),
             Self::Strictest(_) | Self::Loosest(_) | Self::Either => Effect::Either,
             Self::Neither => Effect::Neither,
@@ -194,6 +200,12 @@ fn rank(groups: &[&[&str]], value: &Value) -> Option<usize> {
 
 fn items(value: &Value) -> BTreeSet<String> {
     value.as_array().into_iter().flatten().map(ToString::to_string).collect()
+}
+
+/// The categories that count; what is of none does in any case.
+fn categories(value: &Value) -> BTreeSet<Category> {
+    let counted = CountedCategories::deserialize(value).unwrap_or(CountedCategories::All);
+    Category::ALL.iter().copied().filter(|category| counted.count(Some(*category))).collect()
 }
 
 /// The minutes of the day that windows cover.
@@ -233,5 +245,14 @@ mod tests {
         assert_eq!(of(&["22:00-08:00"], &["22:00-07:59"]), Effect::Loosens);
         assert_eq!(of(&["22:00-08:00"], &["21:00-07:00"]), Effect::Either);
         assert_eq!(of(&["22:00-08:00"], &["22:00-24:00", "00:00-08:00"]), Effect::Neither);
+    }
+    #[test]
+    fn categories_are_compared_by_what_counts() {
+        let of = |old: Value, new: Value| CategoriesTighten.effect(&old, &new);
+        let every: Vec<&str> = Category::ALL.iter().map(|category| category.code()).collect();
+        assert_eq!(of("all".into(), every.into()), Effect::Neither);
+        assert_eq!(of(["voice"].into(), "all".into()), Effect::Tightens);
+        assert_eq!(of(["voice"].into(), ["voice", "service"].into()), Effect::Tightens);
+        assert_eq!(of(["voice"].into(), ["service"].into()), Effect::Either);
     }
 }

@@ -28,6 +28,9 @@ fn a_folder_does_not_differ_from_itself() {
 fn every_kind_of_key_shows_its_values_and_its_effect() {
     let diff = change("policy.toml", "[multi]", "[multi]\nmode = \"reject_all\"");
     assert_eq!(one(&diff), ("multi.mode", &json!("filter"), &json!("reject_all"), Effect::Tightens));
+    let counted = "categories = [\"new_business\", \"voice\"]";
+    let diff = change("policy.toml", "[dedup]", &format!("[dedup]\n{counted}"));
+    assert_eq!(one(&diff), ("dedup.categories", &json!("all"), &json!(["new_business", "voice"]), Effect::Loosens));
     let diff = change("policy.toml", "[status]", "[status]\nquota = 0x14");
     assert_eq!(one(&diff), ("status.quota", &Value::Null, &json!(0x14), Effect::Neither));
     let diff = change("smsluice.toml", "[runtime]", "[runtime]\nworkers = 3");

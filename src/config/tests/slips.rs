@@ -141,6 +141,11 @@ fn slips_in_the_policy_are_reported_at_their_line() {
         "policy.toml": "# limit = 200" => "limit = 10001"; "10001", "spread.limit", "out of range", "1 to 10000";
         "policy.toml": "# limit = 1\n" => "limit = 101\n"; "limit = 101", "dedup.limit", "out of range", "1 to 100";
         "policy.toml": "# limit = 1\n" => "limit = 300\n"; "limit = 300", "dedup.limit", "300", "1 to 100";
+        "policy.toml": "# categories = \"all\"" => "categories = [\"voice\", \"servise\"]"; "servise", "dedup.categories", "`servise` is not a value", "did you mean `service`?";
+        "policy.toml": "# categories = \"all\"" => "categories = \"voice\""; "voice", "dedup.categories", "`voice` is no list", "[\"voice\"]";
+        "policy.toml": "# categories = \"all\"" => "categories = [\"all\", \"voice\"]"; "voice", "dedup.categories", "stands alone", "the categories that count";
+        "policy.toml": "# categories = \"all\"" => "categories = []"; "categories = []", "dedup.categories", "empty list", "[mode]";
+        "policy.toml": "# categories = \"all\"" => "categories = 3"; "categories = 3", "dedup.categories", "invalid type", "`all`, or a list of";
         "policy.toml": "# users = 3000" => "users = 0"; "users = 0", "quota.users", "out of range", "1 or more";
         "policy.toml": "# default = \"enforce\"" => "lenght = \"observe\""; "lenght", "mode.lenght", "unknown rule `lenght`", "did you mean `length`?";
         "policy.toml": "# default = \"enforce\"" => "default = \"warn\""; "warn", "mode.default", "`warn` is not a value", "`observe`";

@@ -87,7 +87,7 @@ impl Ask {
             terms: Terms::of(switches),
         };
         let piece = permit.piece().cloned().map(Box::new);
-        let wants = permit.recipient().map(|_| Wants::of(claim, &mut taken)).unwrap_or_default();
+        let wants = permit.recipient().map(|_| Wants::of(claim, permit.counts(), &mut taken)).unwrap_or_default();
         if wants.once == 0 && wants.spread == 0 && wants.quota == 0 && piece.is_none() {
             return None;
         }
@@ -165,13 +165,14 @@ impl Ask {
 
 impl Wants {
     /// Notes in `taken` what is taken where all is free.
-    fn of(claim: &Claim<'_>, taken: &mut Taken) -> Self {
+    fn of(claim: &Claim<'_>, counts: bool, taken: &mut Taken) -> Self {
         let (switches, modes) = (&claim.rules.switches, &claim.account.modes);
         let spread = match modes.get(Rule::Spread) {
             Mode::Enforce if switches.spread.action == Avoid::Warn => Mode::Observe,
             mode => mode,
         };
-        let (once, quota) = (modes.get(Rule::Once), modes.get(Rule::Quota));
+        let once = if counts { modes.get(Rule::Once) } else { Mode::Off };
+        let quota = modes.get(Rule::Quota);
         let mut take = |mode, effect| {
             if mode == Mode::Enforce {
                 taken.effects.insert(effect);

@@ -5,6 +5,7 @@
 //! the registry makes another, which shares the patterns of the one before.
 
 mod anchors;
+mod category;
 pub mod fold;
 pub mod pattern;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::domain::Moment;
 
 use self::anchors::Anchors;
+pub use self::category::Category;
 pub use self::pattern::{Pattern, PatternError};
 
 /// What is known of the texts that may be sent.
@@ -37,6 +39,8 @@ pub struct Campaign {
     pub unit: Arc<str>,
     /// The city of a city campaign, by its slug.
     pub city: Option<Arc<str>>,
+    /// What it is for.
+    pub category: Option<Category>,
     /// How far it has come.
     pub standing: Standing,
     /// When it may be sent (F13, else F7).
@@ -162,7 +166,8 @@ pub(crate) mod tests {
     pub(crate) fn approved(number: u32, unit: &str, text: &str) -> Campaign {
         let pattern = Arc::new(Pattern::parse(text).expect("a template"));
         let window = Some(Period { from: Moment::from_ms(i64::MIN), until: Moment::from_ms(i64::MAX) });
-        Campaign { number, unit: unit.into(), city: None, standing: Standing::Approved, window, pattern }
+        let (city, category, standing) = (None, None, Standing::Approved);
+        Campaign { number, unit: unit.into(), city, category, standing, window, pattern }
     }
 
     fn found(content: &Content, text: &str, unit: Option<&str>) -> Vec<u32> {

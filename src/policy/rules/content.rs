@@ -34,8 +34,19 @@ pub fn judge(author: Author<'_>, found: &[u32], moments: &[Moment]) -> Finding {
 /// The campaign that a message is sent for: of those found, one that may be sent at that time, else the first.
 pub fn campaign<'a>(author: Author<'a>, found: &'a [u32], moments: &[Moment]) -> Option<&'a Campaign> {
     let campaigns = author.rules.content.of(found);
-    let open = |campaign: &&Campaign| campaign.standing == Standing::Approved && is_open(campaign, moments);
-    campaigns.clone().find(open).or_else(|| campaigns.clone().next())
+    campaigns.clone().find(|campaign| may_be_sent(campaign, moments)).or_else(|| campaigns.clone().next())
+}
+
+/// Whether a message counts for 7.1a. A category spares a text only if somebody has approved it for this time, and
+/// if it is registered for nothing else that counts: what is not known for sure counts.
+pub fn counts(author: Author<'_>, found: &[u32], moments: &[Moment]) -> bool {
+    let categories = &author.rules.switches.dedup.categories;
+    if categories.is_all() {
+        return true;
+    }
+    let mut campaigns = author.rules.content.of(found);
+    !campaigns.clone().any(|campaign| may_be_sent(campaign, moments))
+        || campaigns.any(|campaign| categories.count(campaign.category))
 }
 
 /// Whose texts an account may send: its unit's, or every unit's where 1258 is operated for all (3.4).
@@ -43,6 +54,10 @@ pub fn unit(author: Author<'_>) -> Option<&str> {
     let own = author.rules.switches.registry.unit == crate::policy::switches::CampaignUnit::Own;
     let every = author.account.class == AccountClass::Province1258 && !own;
     (!every).then(|| author.rules.unit(author.account.unit))
+}
+
+fn may_be_sent(campaign: &Campaign, moments: &[Moment]) -> bool {
+    campaign.standing == Standing::Approved && is_open(campaign, moments)
 }
 
 fn is_open(campaign: &Campaign, moments: &[Moment]) -> bool {

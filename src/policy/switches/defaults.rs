@@ -1,10 +1,10 @@
 //! The defaults: those of the policy reference, section 8.
 
 use super::{
-    Avoid, CityOn1258, Dc15, DedupScope, DedupSwitches, DefaultAlphabet, EncodingSwitches, Foreign, HolidayScope,
-    HolidaySwitches, HoursSwitches, LengthSwitches, LengthUnit, Multipart, Need, OperatorScope, ProvinceScope,
-    QuotaScope, QuotaSwitches, RegionSwitches, ReplaceMode, ReplaceSwitches, ScheduleSwitches, SignaturePosition,
-    SignatureSwitches, SpreadSwitches, TlvSwitches, Unknown, UnknownOutcome, UnknownTlv, Window, ZeroOffset,
+    Avoid, CityOn1258, Dc15, DefaultAlphabet, EncodingSwitches, Foreign, HolidayScope, HolidaySwitches, HoursSwitches,
+    LengthSwitches, LengthUnit, Multipart, Need, OperatorScope, ProvinceScope, QuotaScope, QuotaSwitches,
+    RegionSwitches, ReplaceMode, ReplaceSwitches, ScheduleSwitches, SignaturePosition, SignatureSwitches,
+    SpreadSwitches, TlvSwitches, Unknown, UnknownTlv, Window, ZeroOffset,
 };
 
 impl Default for LengthSwitches {
@@ -76,12 +76,6 @@ impl Default for ScheduleSwitches {
 impl Default for SpreadSwitches {
     fn default() -> Self {
         Self { limit: 200, window_seconds: 600, action: Avoid::Throttle, digits: 7 }
-    }
-}
-
-impl Default for DedupSwitches {
-    fn default() -> Self {
-        Self { scope: DedupScope::Global, unknown_outcome: UnknownOutcome::Consume, limit: 1 }
     }
 }
 

@@ -3,6 +3,7 @@
 //! an unknown key is an error.
 
 mod audit;
+mod dedup;
 mod defaults;
 mod overload;
 mod registry;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::smpp::coding::{Dc15, DefaultAlphabet};
 
 pub use self::audit::AuditSwitches;
+pub use self::dedup::{CountedCategories, DedupScope, DedupSwitches, UnknownOutcome};
 pub use self::overload::{OverloadMode, OverloadSwitches, PauseSwitches};
 pub use self::registry::*;
 pub use self::replace::{ReplaceMode, ReplaceSwitches};
@@ -358,40 +360,6 @@ pub struct SpreadSwitches {
     pub action: Avoid,
     /// Leading digits that make a segment, 3..=11.
     pub digits: u32,
-}
-
-///
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DedupSwitches {
-    /// Across which senders a subscriber gets one message.
-    pub scope: DedupScope,
-    /// Whether a send of unknown outcome counts.
-    pub unknown_outcome: UnknownOutcome,
-    /// Messages per subscriber and day, 1..=100.
-    pub limit: u8,
-}
-
-/// Across which senders a subscriber gets one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DedupScope {
-    /// All governed accounts together.
-    Global,
-    /// Each unit's accounts together.
-    Unit,
-    /// Each account.
-    Account,
-}
-
-/// Whether a send of unknown outcome counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnknownOutcome {
-    /// It counts as sent.
-    Consume,
-    /// Its slot is free again.
-    Release,
 }
 
 ///
