@@ -3,7 +3,8 @@
  *
  * Every call that opens, writes, syncs, cuts or removes a file below SMSLUICE_FAULT_FOLDER is counted, and so is every
  * write to a TCP socket. The test can let the n-th call fail, end the process at it (before it, or in the middle of
- * its write), let all calls fail until further notice, or slow the syncs down.
+ * its write), let all calls fail until further notice, or slow the syncs down. It can also hold the folder still between
+ * two calls, and cut the sockets: what is in the folder then is what an end of the process at that instant would leave.
  *
  * For loss of power every change to a file is noted with what was there before; a sync of the file, or of its folder
  * for its name, makes earlier notes final. `tests/it/power.rs` takes back what is not final.
@@ -42,6 +43,9 @@ struct control {
     int64_t clock_ms;        /* added to the wall clock */
     uint64_t failed;         /* calls that were made to fail */
     uint64_t hang;           /* while it is not 0, no call that changes the folder returns */
+    uint64_t still;          /* while it is not 0, no call that changes the folder begins */
+    uint64_t busy;           /* such a call is under way */
+    uint64_t cut;            /* while it is not 0, nothing is written to a socket: EPIPE */
 };
 
 static struct control *control;
@@ -131,6 +135,26 @@ static void hang(void) {
     while (__atomic_load_n(&control->hang, __ATOMIC_SEQ_CST)) {
         usleep(1000);
     }
+}
+
+/* Before a call that changes the folder: one at a time, and none while the test looks at the folder. The test sets
+ * `still` and then waits for `busy` to go; here it is the other way round, so one of the two sees the other. */
+static void enter(void) {
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        __atomic_store_n(&control->busy, 1, __ATOMIC_SEQ_CST);
+        if (!__atomic_load_n(&control->still, __ATOMIC_SEQ_CST)) {
+            return;
+        }
+        __atomic_store_n(&control->busy, 0, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&lock);
+        usleep(100);
+    }
+}
+
+static void leave(void) {
+    __atomic_store_n(&control->busy, 0, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&lock);
 }
 
 static void end_here(void) {
@@ -286,8 +310,10 @@ static int open_any(open_call real, const char *path, int flags, mode_t mode) {
     }
     if (writes) {
         hang();
+        enter();
+    } else {
+        pthread_mutex_lock(&lock);
     }
-    pthread_mutex_lock(&lock);
     error = writes ? count(0, &half) : 0;
     if (writes && half) {
         end_here();
@@ -309,7 +335,11 @@ static int open_any(open_call real, const char *path, int flags, mode_t mode) {
         }
         errno = error;
     }
-    pthread_mutex_unlock(&lock);
+    if (writes) {
+        leave();
+    } else {
+        pthread_mutex_unlock(&lock);
+    }
     return fd;
 }
 
@@ -341,7 +371,7 @@ static ssize_t write_file(int fd, const void *data, size_t length, off64_t offse
     REAL(pwrite64, ssize_t, int, const void *, size_t, off64_t)
     int half;
     hang();
-    pthread_mutex_lock(&lock);
+    enter();
     int error = count(0, &half);
     ssize_t done = -1;
     if (error) {
@@ -354,7 +384,7 @@ static ssize_t write_file(int fd, const void *data, size_t length, off64_t offse
         }
     }
     error = errno;
-    pthread_mutex_unlock(&lock);
+    leave();
     errno = error;
     return done;
 }
@@ -366,11 +396,17 @@ ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset) {
 
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) { return pwrite64(fd, data, length, offset); }
 
-/* What a socket takes: all, or half and then the end of the process. */
+#define CUT SIZE_MAX
+
+/* What a socket takes: all, half and then the end of the process, or nothing. */
 static size_t socket_length(int fd, size_t length) {
     int half;
     if (!is_socket(fd)) {
         return length;
+    }
+    if (__atomic_load_n(&control->cut, __ATOMIC_SEQ_CST)) {
+        errno = EPIPE;
+        return CUT;
     }
     count(1, &half);
     return half ? length / 2 : length;
@@ -388,6 +424,9 @@ ssize_t write(int fd, const void *data, size_t length) {
         return done;
     }
     size_t taken = socket_length(fd, length);
+    if (taken == CUT) {
+        return -1;
+    }
     ssize_t done = real_write(fd, data, taken);
     if (taken != length) {
         end_here();
@@ -398,6 +437,9 @@ ssize_t write(int fd, const void *data, size_t length) {
 ssize_t send(int fd, const void *data, size_t length, int flags) {
     REAL(send, ssize_t, int, const void *, size_t, int)
     size_t taken = socket_length(fd, length);
+    if (taken == CUT) {
+        return -1;
+    }
     ssize_t done = real_send(fd, data, taken, flags);
     if (taken != length) {
         end_here();
@@ -429,6 +471,9 @@ static void write_half(int fd, const struct iovec *parts, int count_of, size_t l
 ssize_t writev(int fd, const struct iovec *parts, int count_of) {
     REAL(writev, ssize_t, int, const struct iovec *, int)
     size_t length = total(parts, count_of), taken = socket_length(fd, length);
+    if (taken == CUT) {
+        return -1;
+    }
     if (taken != length) {
         write_half(fd, parts, count_of, taken);
     }
@@ -438,6 +483,9 @@ ssize_t writev(int fd, const struct iovec *parts, int count_of) {
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     REAL(sendmsg, ssize_t, int, const struct msghdr *, int)
     size_t length = total(message->msg_iov, (int)message->msg_iovlen), taken = socket_length(fd, length);
+    if (taken == CUT) {
+        return -1;
+    }
     if (taken != length) {
         write_half(fd, message->msg_iov, (int)message->msg_iovlen, taken);
     }
@@ -454,7 +502,7 @@ static int sync_any(int (*real)(int), int fd) {
     if (control->sync_delay_us) {
         usleep((useconds_t)control->sync_delay_us);
     }
-    pthread_mutex_lock(&lock);
+    enter();
     int error = count(0, &half);
     if (half) {
         end_here();
@@ -469,7 +517,7 @@ static int sync_any(int (*real)(int), int fd) {
             note(kind == FOLDER ? 6 : 5, paths[fd], 0, 0, NULL, 0, 0);
         }
     }
-    pthread_mutex_unlock(&lock);
+    leave();
     errno = error;
     return result;
 }
@@ -490,7 +538,7 @@ int ftruncate64(int fd, off64_t to) {
     if (kind_of(fd) != TRACKED) {
         return real_ftruncate64(fd, to);
     }
-    pthread_mutex_lock(&lock);
+    enter();
     int error = count(0, &half);
     if (half) {
         end_here();
@@ -500,7 +548,7 @@ int ftruncate64(int fd, off64_t to) {
         result = real_ftruncate64(fd, to);
         error = errno;
     }
-    pthread_mutex_unlock(&lock);
+    leave();
     errno = error;
     return result;
 }
@@ -513,7 +561,7 @@ int unlink(const char *path) {
     if (kind_of_path(path) != TRACKED) {
         return real_unlink(path);
     }
-    pthread_mutex_lock(&lock);
+    enter();
     int error = count(0, &half);
     if (half) {
         end_here();
@@ -523,7 +571,7 @@ int unlink(const char *path) {
         result = real_unlink(path);
         error = errno;
     }
-    pthread_mutex_unlock(&lock);
+    leave();
     errno = error;
     return result;
 }
@@ -534,7 +582,7 @@ int rename(const char *from, const char *to) {
     if (kind_of_path(from) != TRACKED) {
         return real_rename(from, to);
     }
-    pthread_mutex_lock(&lock);
+    enter();
     int error = count(0, &half);
     if (half) {
         end_here();
@@ -546,7 +594,7 @@ int rename(const char *from, const char *to) {
         result = real_rename(from, to);
         error = errno;
     }
-    pthread_mutex_unlock(&lock);
+    leave();
     errno = error;
     return result;
 }

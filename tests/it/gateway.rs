@@ -244,6 +244,9 @@ enum Word {
     Clock,
     Failed,
     Hang,
+    Still,
+    Busy,
+    Cut,
 }
 
 pub(crate) const EIO: u64 = 5;
@@ -306,6 +309,8 @@ impl Faults {
             Word::Calls,
             Word::Failed,
             Word::Hang,
+            Word::Still,
+            Word::Cut,
         ] {
             self.set(word, 0);
         }
@@ -331,6 +336,22 @@ impl Faults {
     /// No call that changes a file returns until `false`.
     pub(crate) fn hang(&self, hang: bool) {
         self.set(Word::Hang, u64::from(hang));
+    }
+
+    /// What the folder is between two calls that change it: nothing changes while `look` runs.
+    pub(crate) fn at_an_instant<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.set(Word::Still, 1);
+        while self.get(Word::Busy) != 0 {
+            std::thread::yield_now();
+        }
+        let seen = look();
+        self.set(Word::Still, 0);
+        seen
+    }
+
+    /// Nothing is written to a socket until `false`.
+    pub(crate) fn cut_sockets(&self, cut: bool) {
+        self.set(Word::Cut, u64::from(cut));
     }
 
     pub(crate) fn slow_syncs(&self, by: Duration) {

@@ -3,8 +3,8 @@
 //! clock that is set, in an order drawn from the seed; then the history is checked.
 //!
 //! The gateway runs in the test's own process, so a crash is a copy of the ledger's
-//! folder taken at an instant, on which the next gateway starts. Disk faults and loss of
-//! power come from `tests/faults/disk.c`: the test starts itself again with it preloaded.
+//! folder taken at an instant, on which the next gateway starts: between two calls of whichever
+//! thread, and no octet leaves the gateway after it. That, disk faults and loss of power come from `tests/faults/disk.c`: the test starts itself again with it preloaded.
 //!
 //! `SMSLUICE_SEEDS=10000 cargo test --release --test it simulation` is the long run;
 //! `SMSLUICE_SEED=N` with `SMSLUICE_SEEDS=1` repeats one.
@@ -278,13 +278,17 @@ impl World {
     /// The process is gone at this instant, and with the power what was not synced.
     async fn crash(&mut self, power: bool) {
         let kept = tempfile::tempdir().expect("a folder");
-        copy(&self.ledger, kept.path());
-        let notes = std::fs::read(&self.undo).expect("notes");
+        self.faults.reset();
+        self.faults.cut_sockets(true); // what it does from now on, nobody sees
+        let notes = self.faults.at_an_instant(|| {
+            copy(&self.ledger, kept.path());
+            std::fs::read(&self.undo).expect("notes")
+        });
         self.recorder.note(Act::Killed);
         self.smsc.disconnect_all();
         self.end_sessions().await;
-        self.faults.reset();
         self.gateway.take().expect("running").stop().await;
+        self.faults.cut_sockets(false);
         put_back(kept.path(), &self.ledger);
         std::fs::write(&self.undo, notes).expect("notes");
         if power {
@@ -305,15 +309,11 @@ fn clear(folder: &Path) {
     }
 }
 
-/// What survives at this instant. The ledger's own threads go on meanwhile, so what may lag behind is copied first.
+/// The files of the folder; the admin socket lies there too, and is nothing that survives.
 fn copy(from: &Path, to: &Path) {
     let entries = std::fs::read_dir(from).expect("a folder").flatten();
-    // The admin socket lies there too, and is nothing that survives.
-    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    let mut names: Vec<_> = files.map(|entry| entry.file_name()).collect();
-    names.sort_by_key(|name| ["head", "tail"].iter().position(|first| name == first).unwrap_or(2)); // rows go from the tail to the others
-    for name in names {
-        std::fs::copy(from.join(&name), to.join(name)).expect("copied");
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
     }
 }
 
