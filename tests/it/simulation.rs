@@ -3,8 +3,9 @@
 //! clock that is set, in an order drawn from the seed; then the history is checked.
 //!
 //! The gateway runs in the test's own process, so a crash is a copy of the ledger's
-//! folder taken at an instant, on which the next gateway starts: between two calls of whichever
-//! thread, and no octet leaves the gateway after it. That, disk faults and loss of power come from `tests/faults/disk.c`: the test starts itself again with it preloaded.
+//! folder taken at an instant, on which the next gateway starts: between two calls of
+//! whichever thread, and no octet leaves the gateway after it. That, disk faults and loss
+//! of power come from `tests/faults/disk.c`: the test starts itself again with it preloaded.
 //!
 //! `SMSLUICE_SEEDS=10000 cargo test --release --test it simulation` is the long run;
 //! `SMSLUICE_SEED=N` with `SMSLUICE_SEEDS=1` repeats one.
