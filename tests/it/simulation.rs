@@ -19,6 +19,7 @@ use smsluice::domain::Clock;
 use smsluice::ledger::Durability;
 use smsluice::sim::random::Random;
 use smsluice::sim::smsc::{Smsc, SmscSettings};
+use smsluice::sim::submit::ucs2;
 
 use crate::gateway::{EIO, ENOSPC, Faults};
 use crate::history::senders::Noted;
@@ -193,7 +194,7 @@ impl World {
         let mut out = Vec::new();
         let mut session = self.sessions.swap_remove(index);
         for _ in 0..batch {
-            session.submit(&good(&hefei(self.random.below(SUBSCRIBERS))), &mut out);
+            self.add_one(&mut session, &mut out);
         }
         match session.exchange(&out).await {
             Ok(_) => self.sessions.push(session),
@@ -203,13 +204,23 @@ impl World {
         }
     }
 
+    /// A message of whatever kind, with its signature or, seldom, without.
+    fn add_one(&mut self, session: &mut Noted, out: &mut Vec<u8>) {
+        let to: Vec<_> = (0..=1 + self.random.below(3)).map(|_| hefei(self.random.below(SUBSCRIBERS))).collect();
+        let mut spec = good("");
+        if self.random.chance(0.05) {
+            spec.short_message = ucs2("新营业厅开业,欢迎光临。");
+        }
+        session.submit_any(&spec, &to, &mut self.random, out);
+    }
+
     /// A message that the SMSC takes and never answers: the link goes, the gateway crashes, or its time runs out.
     async fn silence(&mut self) {
         let Some(index) = self.session().await else { return };
         self.smsc.change(|behaviour| behaviour.silent = 1.0);
         let mut session = self.sessions.swap_remove(index);
         let mut out = Vec::new();
-        session.submit(&good(&hefei(self.random.below(SUBSCRIBERS))), &mut out);
+        self.add_one(&mut session, &mut out);
         let sent = session.esme.send_raw(&out).await;
         for _ in 0..self.random.below(200) {
             tokio::task::yield_now().await; // how far it comes is drawn as well

@@ -3,7 +3,9 @@
 //! killed. [`checker`] replays the promises from it alone.
 
 pub(crate) mod checker;
+mod messages;
 mod planted;
+mod planted_parts;
 pub(crate) mod senders;
 mod wire;
 
@@ -11,12 +13,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use parking_lot::Mutex;
 
 use smsluice::domain::{Clock, Day, LocalTime, Moment};
 use smsluice::sim::journal::{Direction, Entry};
+use smsluice::sim::random::Random;
+use smsluice::sim::submit::SubmitSpec;
 
 /// Statuses that the histories' policies give their refusals, so that a status tells its reason.
 pub(crate) const DUPLICATE: u32 = 0x45;
@@ -26,15 +30,23 @@ pub(crate) const CLOCK_UNTRUSTED: u32 = 0x65;
 pub(crate) const UPSTREAM_DOWN: u32 = 0x66;
 /// A refusal by a rule that keeps no state; the scripts break the signature.
 pub(crate) const NO_SIGNATURE: u32 = 0x67;
+/// A part that its message cannot take any more: its time is over.
+pub(crate) const REFERENCE_CLOSED: u32 = 0x43;
+/// A part of another day than those before it.
+pub(crate) const OTHER_DAY: u32 = 0x68;
+/// In every text that keeps the rules, and in no other.
+pub(crate) const SIGNATURE: &str = "移动";
 /// What the sender is told of an outcome that nobody knows.
 pub(crate) const UNKNOWN_OUTCOME: u32 = 0x08;
 
 /// The lines of policy.toml that make statuses tell their reasons.
 pub(crate) fn policy(quota: u64, rest: &str) -> String {
     format!(
-        "{rest}\n[quota]\nusers = {quota}\n[spread]\nlimit = 10000\n[status]\nduplicate = {DUPLICATE}\nquota = {QUOTA}\n\
+        "{rest}\n[quota]\nusers = {quota}\n[spread]\nlimit = 10000\n[length]\nlimit = 160\nmultipart = \"group\"\n\
+         [status]\nduplicate = {DUPLICATE}\nquota = {QUOTA}\n\
          ledger_unavailable = {LEDGER_UNAVAILABLE}\nclock_untrusted = {CLOCK_UNTRUSTED}\n\
-         upstream_down = {UPSTREAM_DOWN}\nno_signature = {NO_SIGNATURE}\n"
+         upstream_down = {UPSTREAM_DOWN}\nno_signature = {NO_SIGNATURE}\n\
+         schedule_invalid = {OTHER_DAY}\n"
     )
 }
 
@@ -89,11 +101,20 @@ pub(crate) struct Recorder {
     clock: Clock,
     offset_ms: Arc<AtomicI64>,
     next: Arc<Mutex<(u32, u32)>>,
+    unsent: Arc<Mutex<Vec<(&'static str, SubmitSpec)>>>,
+    references: Arc<AtomicU16>,
 }
 
 impl Recorder {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { acts: Arc::default(), clock, offset_ms: Arc::default(), next: Arc::new(Mutex::new((1, 1_000_000))) }
+        Self {
+            acts: Arc::default(),
+            clock,
+            offset_ms: Arc::default(),
+            next: Arc::new(Mutex::new((1, 1_000_000))),
+            unsent: Arc::default(),
+            references: Arc::default(),
+        }
     }
 
     /// Days are told by the clock and so many milliseconds from now on.
@@ -121,6 +142,24 @@ impl Recorder {
         let mut next = self.next.lock();
         next.1 += 1;
         next.1
+    }
+
+    /// A number by which the parts of one message are known; no other message of the run has it.
+    fn reference(&self) -> u16 {
+        self.references.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Parts that an account still has to send, on whatever session and to whatever gateway comes after this one.
+    fn put_off(&self, account: &'static str, part: SubmitSpec) {
+        self.unsent.lock().push((account, part));
+    }
+
+    /// One of these, drawn.
+    fn put_off_before(&self, account: &'static str, random: &mut Random) -> Option<SubmitSpec> {
+        let mut unsent = self.unsent.lock();
+        let own: Vec<usize> = (0..unsent.len()).filter(|index| unsent[*index].0 == account).collect();
+        let index = (!own.is_empty()).then(|| own[random.below(own.len() as u64) as usize])?;
+        Some(unsent.swap_remove(index).1)
     }
 
     pub(crate) fn asked(&self, session: u32, octets: Vec<u8>) {

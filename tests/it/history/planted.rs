@@ -6,40 +6,45 @@ use smsluice::sim::journal::{Direction, Entry};
 use smsluice::sim::submit::SubmitSpec;
 
 use super::checker::check;
-use super::{Act, DUPLICATE, History, LEDGER_UNAVAILABLE, NO_SIGNATURE, QUOTA, Terms};
+use super::{Act, DUPLICATE, History, LEDGER_UNAVAILABLE, NO_SIGNATURE, QUOTA, SIGNATURE, Terms};
 use crate::stand::hefei;
 
 /// Makes histories, one message at a time.
-struct Maker {
-    history: History,
-    sequence: u32,
+pub(super) struct Maker {
+    pub(super) history: History,
+    pub(super) sequence: u32,
     day: Day,
 }
 
 impl Maker {
-    fn new(quota: u64) -> Self {
+    pub(super) fn new(quota: u64) -> Self {
         let history = History { terms: Terms::new(quota), acts: Vec::new(), smsc: Vec::new() };
         let mut maker = Self { history, sequence: 100, day: Day::parse("2026-11-24").expect("valid") };
         maker.history.acts.push(Act::Bound { session: 1, account: "hefei" });
         maker
     }
 
-    fn asked(&mut self, subscriber: u64) -> Vec<u8> {
+    pub(super) fn asked(&mut self, subscriber: u64) -> Vec<u8> {
+        let spec = SubmitSpec::new("62021", &hefei(subscriber), SIGNATURE);
+        self.asks(|sequence| spec.submit_sm(sequence))
+    }
+
+    pub(super) fn asks(&mut self, octets: impl FnOnce(u32) -> Vec<u8>) -> Vec<u8> {
         self.sequence += 1;
-        let octets = SubmitSpec::new("62021", &hefei(subscriber), "x").submit_sm(self.sequence);
+        let octets = octets(self.sequence);
         self.history.acts.push(Act::Asked { session: 1, day: self.day, octets: octets.clone() });
         octets
     }
 
-    fn smsc(&mut self, direction: Direction, octets: &[u8]) {
+    pub(super) fn smsc(&mut self, direction: Direction, octets: &[u8]) {
         self.history.smsc.push(Entry { at_ms: 0, connection: 1, direction, octets: octets.to_vec() });
     }
 
-    fn answer(&mut self, octets: &[u8]) {
+    pub(super) fn answer(&mut self, octets: &[u8]) {
         self.history.acts.push(Act::Received { session: 1, day: self.day, octets: octets.to_vec() });
     }
 
-    fn resp(&self, status: u32) -> Vec<u8> {
+    pub(super) fn resp(&self, status: u32) -> Vec<u8> {
         let mut octets = vec![0, 0, 0, 16, 0x80, 0, 0, 4];
         octets.extend(status.to_be_bytes());
         octets.extend(self.sequence.to_be_bytes());
@@ -47,7 +52,7 @@ impl Maker {
     }
 
     /// A message that reaches the SMSC and is answered by it.
-    fn forwarded(&mut self, subscriber: u64, status: u32) {
+    pub(super) fn forwarded(&mut self, subscriber: u64, status: u32) {
         let octets = self.asked(subscriber);
         self.smsc(Direction::In, &octets);
         let resp = self.resp(status);
@@ -56,7 +61,7 @@ impl Maker {
     }
 
     /// A message that the gateway refuses.
-    fn refused(&mut self, subscriber: u64, status: u32) {
+    pub(super) fn refused(&mut self, subscriber: u64, status: u32) {
         self.asked(subscriber);
         self.answer(&self.resp(status));
     }
@@ -67,7 +72,7 @@ impl Maker {
         self.smsc(Direction::In, &octets);
     }
 
-    fn closed(mut self, orderly: bool) -> History {
+    pub(super) fn closed(mut self, orderly: bool) -> History {
         self.history.acts.push(Act::Closed { session: 1, orderly });
         self.history
     }
@@ -86,7 +91,7 @@ fn sound() -> Maker {
     maker
 }
 
-fn promises(history: &History) -> Vec<&'static str> {
+pub(super) fn promises(history: &History) -> Vec<&'static str> {
     let mut found: Vec<_> = check(history).into_iter().map(|violation| violation.promise).collect();
     found.dedup();
     found

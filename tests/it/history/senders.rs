@@ -45,6 +45,7 @@ pub(crate) struct Tally {
 pub(crate) struct Noted {
     pub(crate) esme: Esme,
     pub(crate) session: u32,
+    account: &'static str,
     recorder: Recorder,
     waiting: HashMap<u32, u32>,
     pub(crate) tally: Tally,
@@ -56,13 +57,56 @@ impl Noted {
         let mut esme = tokio::time::timeout(Duration::from_secs(5), connecting).await.ok()?.ok()?;
         esme.set_patience(PATIENCE);
         let session = recorder.bound(account);
-        Some(Self { esme, session, recorder: recorder.clone(), waiting: HashMap::new(), tally: Tally::default() })
+        let (recorder, waiting, tally) = (recorder.clone(), HashMap::new(), Tally::default());
+        Some(Self { esme, session, account, recorder, waiting, tally })
     }
 
     /// Adds a submission to what the next write carries; its sequence number.
     pub(crate) fn submit(&mut self, spec: &SubmitSpec, out: &mut Vec<u8>) -> u32 {
+        self.ask(out, |sequence| spec.submit_sm(sequence))
+    }
+
+    /// Adds one message of a drawn kind: to one subscriber, to all of them in a submit_multi, or in parts to the first,
+    /// of which some leave later. Often a part that was put off goes before it.
+    pub(crate) fn submit_any(&mut self, spec: &SubmitSpec, to: &[String], random: &mut Random, out: &mut Vec<u8>) {
+        if random.chance(0.6) {
+            self.submit_put_off(random, out);
+        }
+        let to: Vec<&str> = to.iter().map(String::as_str).collect();
+        let spec = SubmitSpec { destination: to[0].to_owned(), ..spec.clone() };
+        match random.below(100) {
+            0..70 => {
+                self.submit(&spec, out);
+            }
+            70..85 => {
+                let mut parts = parts(&spec, self.recorder.reference(), random);
+                if random.chance(0.15) {
+                    self.ask(out, |sequence| parts[0].submit_multi(&to, sequence));
+                } else {
+                    self.submit(&parts[0], out);
+                }
+                // Seldom it comes a second time instead.
+                parts.swap_remove(if random.chance(0.1) { 1 } else { 0 });
+                parts.into_iter().for_each(|part| self.recorder.put_off(self.account, part));
+                if random.chance(0.5) {
+                    self.submit_put_off(random, out); // in one write, it may be
+                }
+            }
+            _ => {
+                self.ask(out, |sequence| spec.submit_multi(&to, sequence));
+            }
+        }
+    }
+
+    /// Adds one of the parts that the account still has to send; false if there is none.
+    fn submit_put_off(&mut self, random: &mut Random, out: &mut Vec<u8>) -> bool {
+        let part = self.recorder.put_off_before(self.account, random);
+        part.is_some_and(|part| self.submit(&part, out) > 0)
+    }
+
+    fn ask(&mut self, out: &mut Vec<u8>, octets: impl FnOnce(u32) -> Vec<u8>) -> u32 {
         let sequence = self.recorder.sequence();
-        let octets = spec.submit_sm(sequence);
+        let octets = octets(sequence);
         out.extend(&octets);
         self.waiting.insert(sequence, 0);
         self.recorder.asked(self.session, octets);
@@ -87,7 +131,7 @@ impl Noted {
             if wire::is_response(&frame) {
                 self.waiting.remove(&wire::sequence(&frame));
                 last = wire::status(&frame);
-                if wire::is_submit_sm_resp(&frame) {
+                if wire::is_submission_resp(&frame) {
                     *self.tally.by_status.entry(last).or_default() += 1;
                 }
             } else if wire::command(&frame) == command::DELIVER_SM {
@@ -138,19 +182,26 @@ async fn submit_all(noted: &mut Noted, script: &Script) -> Result<(), EsmeError>
             if !random.chance(0.1) {
                 left.swap_remove(index); // the others are submitted once more later
             }
-            noted.submit(&message(script, number, &mut random), &mut out);
+            let others = script.subscribers.end - script.subscribers.start;
+            let others = (0..=random.below(3)).map(|_| script.subscribers.start + random.below(others));
+            let to: Vec<_> = std::iter::once(number).chain(others).map(|n| subscriber(script.city, n)).collect();
+            noted.submit_any(&message(script, &mut random), &to, &mut random, &mut out);
             if random.chance(0.05) {
                 noted.enquire(&mut out);
             }
         }
         noted.exchange(&out).await?;
     }
+    let mut out = Vec::new();
+    while noted.submit_put_off(&mut random, &mut out) {
+        noted.exchange(&std::mem::take(&mut out)).await?;
+    }
     Ok(())
 }
 
 /// A message that keeps every rule, but for a few whose signature is missing.
-fn message(script: &Script, number: u64, random: &mut Random) -> SubmitSpec {
-    let mut spec = good(&subscriber(script.city, number));
+fn message(script: &Script, random: &mut Random) -> SubmitSpec {
+    let mut spec = good("");
     if script.city == "fuyang" {
         spec.short_message = ucs2("阜阳移动新营业厅开业,欢迎光临。阜阳移动 询0558-1860");
     }
@@ -158,4 +209,35 @@ fn message(script: &Script, number: u64, random: &mut Random) -> SubmitSpec {
         spec.short_message = ucs2("新营业厅开业,欢迎光临。");
     }
     if random.chance(0.2) { spec.with_receipt() } else { spec }
+}
+
+/// The message in two or three parts, in a drawn order and announced in a drawn way.
+fn parts(whole: &SubmitSpec, reference: u16, random: &mut Random) -> Vec<SubmitSpec> {
+    let (characters, total) = (whole.short_message.len() as u64 / 2, 2 + random.below(2));
+    let mut cuts: Vec<usize> = (0..=total).map(|cut| 2 * (cut * characters / total) as usize).collect();
+    cuts[1..total as usize].iter_mut().for_each(|cut| *cut += 2 * random.below(characters / total) as usize);
+    let kind = random.below(if reference < 256 { 3 } else { 2 });
+    let [high, low] = reference.to_be_bytes();
+    let mut parts: Vec<SubmitSpec> = (1..=total as u8)
+        .zip(cuts.windows(2))
+        .map(|(index, cut)| {
+            let total = total as u8;
+            let spec = SubmitSpec { short_message: whole.short_message[cut[0]..cut[1]].to_vec(), ..whole.clone() };
+            match kind {
+                0 => spec.with_tlv(0x020C, &[high, low]).with_tlv(0x020E, &[total]).with_tlv(0x020F, &[index]),
+                1 => with_header(spec, &[6, 8, 4, high, low, total, index]),
+                _ => with_header(spec, &[5, 0, 3, low, total, index]),
+            }
+        })
+        .collect();
+    for index in (1..parts.len()).rev() {
+        parts.swap(index, random.below(index as u64 + 1) as usize);
+    }
+    parts
+}
+
+fn with_header(spec: SubmitSpec, header: &[u8]) -> SubmitSpec {
+    let mut spec = spec.with_esm_class(0x40);
+    spec.short_message.splice(0..0, header.iter().copied());
+    spec
 }
