@@ -45,15 +45,23 @@ fn every_seed_keeps_the_promises() {
     if let Ok(share) = std::env::var(SHARE) {
         let share: u64 = share.parse().expect("a number");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (mut cut, mut whole) = (0, 0);
         for seed in (first..first + seeds).filter(|seed| seed % SHARES == share) {
-            runtime.block_on(run(seed));
+            let exercised = runtime.block_on(run(seed));
+            cut += exercised.0;
+            whole += exercised.1;
         }
+        println!("{cut} recipients of a submit_multi cut out of it, {whole} messages in parts whole");
+        assert!(seeds < 20 || (cut > 0 && whole > 0), "{cut} recipients cut out, {whole} messages in parts");
         return;
     }
     let shares: Vec<_> = (0..SHARES).map(start_share).collect();
     for (share, _folder) in shares {
         let output = share.wait_with_output().expect("it ends");
         let text = String::from_utf8_lossy(&output.stdout);
+        for line in text.lines().filter(|line| line.contains(" cut out ")) {
+            println!("{line}");
+        }
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -92,7 +100,8 @@ struct World {
     disk_was_sick: bool,
 }
 
-async fn run(seed: u64) {
+/// Plays a seed; how much of it was about submit_multi and messages in parts, see `History::exercised`.
+async fn run(seed: u64) -> (usize, usize) {
     let mut world = World::new(seed).await;
     world.start().await;
     for _ in 0..STEPS {
@@ -113,7 +122,9 @@ async fn run(seed: u64) {
     }
     let mut terms = Terms::new(QUOTA);
     terms.sick_disk = world.disk_was_sick || world.durability == Durability::Power;
-    world.recorder.history(&terms, world.smsc.entries()).assert_kept(&format!("SMSLUICE_SEED={seed}"));
+    let history = world.recorder.history(&terms, world.smsc.entries());
+    history.assert_kept(&format!("SMSLUICE_SEED={seed}"));
+    history.exercised()
 }
 
 impl World {

@@ -1,7 +1,7 @@
 //! What was asked and what became of it, read from a history: each submission, and of
 //! each the recipients, for each of whom it stands as a message or as a part of one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use smsluice::domain::Day;
 use smsluice::sim::journal::{Direction, Entry};
@@ -69,6 +69,24 @@ impl<'a> Messages<'a> {
         own
     }
 
+    /// How many recipients of a submit_multi that went on were cut out of it, and how many messages in parts the SMSC
+    /// has as a whole: a run without either has shown nothing about them.
+    pub(super) fn exercised(&self) -> (usize, usize) {
+        let is_cut = |claim: &Claim| !claim.received && claim.part.is_none();
+        let cut = self.submissions.values().map(|submission| {
+            let own = || submission.claims.iter().map(|claim| &self.claims[*claim]);
+            if own().any(|claim| claim.received) { own().filter(|claim| is_cut(claim)).count() } else { 0 }
+        });
+        let mut parts: HashMap<usize, (u8, BTreeSet<u8>)> = HashMap::new();
+        for claim in self.claims.iter().filter(|claim| claim.received && claim.reply == Some(0)) {
+            if let Some(part) = claim.part {
+                parts.entry(claim.message).or_insert((part.total, BTreeSet::new())).1.insert(part.index);
+            }
+        }
+        let whole = parts.values().filter(|(total, parts)| parts.len() == usize::from(*total));
+        (cut.sum(), whole.count())
+    }
+
     fn requests(&mut self, history: &'a History) {
         for (at, act) in history.acts.iter().enumerate() {
             match act {
@@ -127,7 +145,9 @@ impl<'a> Messages<'a> {
                 Direction::In if wire::is_submission(octets) => {
                     let kept = self.kept(submission, octets);
                     self.connections.entry(*connection).or_insert(submission.session);
-                    kept.into_iter().for_each(|claim| self.claims[claim].received = true);
+                    for claim in kept {
+                        self.claims[claim].received = true;
+                    }
                 }
                 Direction::Out if wire::is_submission_resp(octets) => {
                     let all = wire::status(octets);

@@ -193,6 +193,11 @@ impl History {
         panic!("{what}: {} violations, history in {}\n{}", violations.len(), path.display(), list.join("\n"));
     }
 
+    /// Recipients cut out of a submit_multi, and messages in parts that the SMSC has as a whole.
+    pub(crate) fn exercised(&self) -> (usize, usize) {
+        messages::Messages::read(self).exercised()
+    }
+
     fn save(&self, what: &str) -> PathBuf {
         let name: String = what.chars().map(|ch| if ch.is_ascii_alphanumeric() { ch } else { '-' }).collect();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{name}-{}.txt", std::process::id()));

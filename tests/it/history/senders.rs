@@ -85,9 +85,10 @@ impl Noted {
                 } else {
                     self.submit(&parts[0], out);
                 }
-                // Seldom it comes a second time instead.
-                parts.swap_remove(if random.chance(0.1) { 1 } else { 0 });
-                parts.into_iter().for_each(|part| self.recorder.put_off(self.account, part));
+                parts.swap_remove(usize::from(random.chance(0.1))); // seldom it comes a second time, and another never
+                for part in parts {
+                    self.recorder.put_off(self.account, part);
+                }
                 if random.chance(0.5) {
                     self.submit_put_off(random, out); // in one write, it may be
                 }
