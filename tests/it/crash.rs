@@ -106,7 +106,7 @@ async fn kill_at_random(durability: &'static str, kills: u64, power: bool, seed:
     let history = settled(&smsc, &recorder, &terms).await;
     history.assert_kept(&what);
     let (cut, whole) = history.exercised();
-    println!("{what}: {} requests, {cut} recipients cut out, {whole} messages in parts", history.acts.len());
+    println!("{what}: {} acts, {cut} recipients cut out, {whole} messages in parts", history.acts.len());
     assert!(cut > 0 && whole > 0, "{what}: {cut} recipients cut out, {whole} messages in parts");
     let reached = smsc.stats().distinct_recipients;
     assert!(reached > QUOTA, "{what}: the campaign must reach the quota's neighbourhood, not {reached}");
