@@ -106,15 +106,17 @@ DASHBOARDS = {
         ("Slots by state 名额状态", "stack", "short", [(f"sum by (state) ({gauge('smsluice_ledger_rows')})", "{{state}}")], 8),
         ("Size 大小", "lines", "bytes", [(gauge("smsluice_ledger_size_bytes"), "{{instance}}")], 8),
         ("Errors 错误", "lines", "ops", [(rate("smsluice_ledger_errors_total", "kind"), "{{kind}}")], 8),
+        ("Days not sealed, records lost 未封存天数与未留档数", "lines", "short", [
+            (gauge("smsluice_ledger_unsealed"), "unsealed {{instance}}"), (gauge("smsluice_ledger_records_lost"), "lost {{instance}}")], 8),
         ("Trusted, owner, clock 可信、拥有者与时钟", "state", "bool_yes_no", [
             (gauge("smsluice_ledger_trusted"), "trusted {{instance}}"), (gauge("smsluice_ledger_owner"), "owner {{instance}}"),
             (gauge("smsluice_clock_trusted"), "clock {{instance}}")], 8),
         ("Age of the oldest unanswered message 最早未应答", "lines", "s", [
             (f"time() - ({gauge('smsluice_ledger_oldest_reserved_timestamp_seconds')} > 0)", "{{instance}}")], 8),
-        ("Contradictions 账目矛盾", "lines", "short", [(f"sum by (invariant) ({gauge('smsluice_invariant_violations_total')})", "{{invariant}}")], 12),
+        ("Contradictions 账目矛盾", "lines", "short", [(f"sum by (invariant) ({gauge('smsluice_invariant_violations_total')})", "{{invariant}}")], 8),
         ("Room on the disk, now and in 24 h 磁盘余量", "lines", "bytes", [
             ('node_filesystem_avail_bytes{mountpoint=~".*smsluice.*"}', "now {{mountpoint}}"),
-            ('predict_linear(node_filesystem_avail_bytes{mountpoint=~".*smsluice.*"}[6h], 86400)', "in 24 h {{mountpoint}}")], 12),
+            ('predict_linear(node_filesystem_avail_bytes{mountpoint=~".*smsluice.*"}[6h], 86400)', "in 24 h {{mountpoint}}")], 8),
     ]),
     "sessions": ("smsluice: sessions and protocol 会话与协议", [
         ("Binds by result 绑定结果", "stack", "ops", [(rate("smsluice_binds_total", "result"), "{{result}}")], 8),

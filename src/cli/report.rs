@@ -12,6 +12,7 @@ use crate::domain::{Clock, Day, LocalTime};
 use crate::ledger::history::Archive;
 use crate::policy::Ruleset;
 use crate::record::acts;
+use crate::registry::Registry;
 use crate::report::{self, Asked, Report};
 
 use super::client::{Client, Reach, query};
@@ -191,12 +192,16 @@ fn at_rest(args: &Args, folder: &Path, from: Day, to: Day, campaign: Option<u32>
         progress.done();
         true
     };
-    let made = report::gather(&asked, Clock::System.now(), regions, read, goes_on).map_err(|error| failed(&error))?;
-    let releases = report::releases(&folder.join(acts::FILE), &asked).map_err(|error| failed(&error))?;
-    serde_json::to_value(Report { releases, ..made }).map_err(|error| failed(&error))
+    let now = Clock::System.now();
+    let mut made = report::gather(&asked, now, regions, read, goes_on).map_err(|error| failed(&error))?;
+    made.releases = report::releases(&folder.join(acts::FILE), &asked).map_err(|error| failed(&error))?;
+    let (switches, calendar) = rules.map(|rules| (rules.switches.registry, rules.calendar)).unwrap_or_default();
+    Registry::peek_applications(folder, |page| made.register(page, &asked, now, &switches, &calendar))
+        .map_err(|error| failed(&error))?;
+    serde_json::to_value(made).map_err(|error| failed(&error))
 }
 
-/// The rules of the configuration, where there is one; they know which segments are whose.
+/// The rules of the configuration, where there is one; they know which segments are whose, and which days are worked on.
 fn rules(args: &Args) -> Result<Option<Ruleset>, Failure> {
     let Some(folder) = args.reach.folder() else { return Ok(None) };
     let loaded = crate::config::load_with_env(&folder, &BTreeMap::new(), Clock::System.now());
@@ -257,6 +262,12 @@ const RUNS: &[Column] = &[
     ("numbers", "号码数", "/numbers"),
 ];
 
+const RELEASES: &[Column] = &[
+    ("released at", "释放时间", "/at"),
+    ("by", "操作人", "/who"),
+    ("row", "记录", "/row"),
+    ("reason", "原因", "/reason"),
+];
 const LATE: &[Column] = &[
     ("reviewed late", "逾期审核", "/number"),
     ("unit", "单位", "/unit"),
@@ -300,6 +311,10 @@ fn words(made: &Value, told: &Report, chinese: bool) -> String {
     if !told.runs.is_empty() {
         text.push('\n');
         text += &table(&made["runs"], RUNS, chinese);
+    }
+    if !told.releases.is_empty() {
+        text.push('\n');
+        text += &table(&made["releases"], RELEASES, chinese);
     }
     if !told.late_reviews.is_empty() {
         text.push('\n');

@@ -187,7 +187,8 @@ impl Pass<'_> {
 
     /// What the SMSC says of a delivery is written down as it passes.
     fn receipt(&mut self, header: Header, frame: &[u8]) {
-        let state = match receipt::read(header, frame) {
+        let mut narrow = Vec::new(); // allocates for a text in UCS-2 only
+        let state = match receipt::read(header, frame, &mut narrow) {
             receipt::Found::Nothing => return,
             receipt::Found::Unreadable => "unreadable",
             receipt::Found::Receipt(receipt) => {

@@ -16,6 +16,9 @@ pub use super::file::{FILE, Filter, OptOut, Step};
 use super::reading;
 use super::workflow::{self, Act, Actor, Refused, Site};
 
+/// Applications that are read at a time.
+const PAGE: usize = 1000;
+
 /// The registry of one gateway.
 #[derive(Debug)]
 pub struct Registry(Mutex<Inner>);
@@ -80,6 +83,21 @@ impl Registry {
             return Ok(Snapshot::default());
         }
         Ok(read(&File::open_to_read(folder)?)?.1)
+    }
+
+    /// Hands over all applications that the registry of a folder holds now, whoever has it open, some at a time; none where
+    /// there is none.
+    pub fn peek_applications(folder: &Path, each: impl FnMut(&[Application])) -> Result<(), RegistryError> {
+        if !folder.join(FILE).exists() {
+            return Ok(());
+        }
+        let file = File::open_to_read(folder)?;
+        pages(|behind| Ok(file.list(&Filter::default(), behind, PAGE)?), each)
+    }
+
+    /// Hands over all applications, some at a time. The registry is free for others between them.
+    pub fn applications(&self, each: impl FnMut(&[Application])) -> Result<(), RegistryError> {
+        pages(|behind| self.list(&Filter::default(), behind, PAGE), each)
     }
 
     /// What the rules are to know.
@@ -218,6 +236,19 @@ impl Inner {
     fn publish(&mut self, generation: u64, publish: Publish<'_>) {
         self.snapshot.content = Arc::new(Content::new(generation, self.live.values().cloned().collect()));
         publish(self.snapshot.clone());
+    }
+}
+
+fn pages(
+    list: impl Fn(u32) -> Result<Vec<Application>, RegistryError>,
+    mut each: impl FnMut(&[Application]),
+) -> Result<(), RegistryError> {
+    let mut behind = 0;
+    loop {
+        let page = list(behind)?;
+        let Some(end) = page.last() else { return Ok(()) };
+        behind = end.number;
+        each(&page);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! They are read for the records only; their octets travel as they came, whatever is found here. So this reader is
 //! lenient where the one for submissions is strict: two TLVs name message and state, or else the text that SMSCs
-//! have written since before there were TLVs.
+//! have written since before there were TLVs, in octets or in UCS-2.
 
 use super::Address;
 use super::command::{DATA_SM, DELIVER_SM};
@@ -131,15 +131,15 @@ impl State {
     }
 }
 
-/// Looks whether a PDU of the SMSC is a receipt, and reads it.
-pub fn read(header: Header, frame: &[u8]) -> Found<'_> {
+/// Looks whether a PDU of the SMSC is a receipt, and reads it. A text in UCS-2 is brought into `narrow` first.
+pub fn read<'a>(header: Header, frame: &'a [u8], narrow: &'a mut Vec<u8>) -> Found<'a> {
     let body = frame.get(HEADER..).unwrap_or_default();
     let Some(body) = Body::read(header, body) else { return Found::Nothing };
     // Delivery receipt, or the intermediate notification of one that is on its way.
     if !matches!(body.esm_class & 0x3C, 0x04 | 0x20) {
         return Found::Nothing;
     }
-    body.receipt().map_or(Found::Unreadable, Found::Receipt)
+    body.receipt(narrow).map_or(Found::Unreadable, Found::Receipt)
 }
 
 /// What of a deliver_sm or data_sm a receipt can be read from.
@@ -172,7 +172,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn receipt(&self) -> Option<Receipt<'a>> {
+    fn receipt(&self, narrow: &'a mut Vec<u8>) -> Option<Receipt<'a>> {
         let (mut message_id, mut state, mut error, mut text) = (None, None, None, self.text);
         for (tag, value) in tlvs(self.tlvs) {
             match (tag, value) {
@@ -185,6 +185,7 @@ impl<'a> Body<'a> {
                 _ => {}
             }
         }
+        let text = if is_wide(text) { narrowed(text, narrow) } else { text };
         let message_id = message_id.filter(|id| !id.is_empty()).or_else(|| field(text, b"id:"))?;
         let state = state.or_else(|| State::of_text(field(text, b"stat:")?))?;
         let error = error.or_else(|| number(field(text, b"err:")?)).unwrap_or_default();
@@ -211,6 +212,20 @@ fn tlvs(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         octets = rest;
         Some((u16::from_be_bytes([a, b]), value))
     })
+}
+
+/// Whether a text is in UCS-2, whatever its data_coding says: some SMSCs write the one of the message there. The keys of a
+/// receipt are of the Latin letters, whose first octet is 0 there and nowhere else; a byte order mark may stand before them.
+fn is_wide(text: &[u8]) -> bool {
+    matches!(text, [0, 1..=0x7F, ..] | [0xFE, 0xFF, ..])
+}
+
+/// A text in UCS-2 in one octet a character; what has no octet there stands for nothing.
+fn narrowed<'a>(text: &[u8], narrow: &'a mut Vec<u8>) -> &'a [u8] {
+    narrow.clear();
+    let pairs = text.strip_prefix(&[0xFE, 0xFF]).unwrap_or(text).chunks_exact(2);
+    narrow.extend(pairs.map(|pair| if pair[0] == 0 && pair[1].is_ascii() { pair[1] } else { b'?' }));
+    narrow
 }
 
 /// What follows a key of the text, up to the next blank. The text of the message itself comes last, so a key that
@@ -246,7 +261,7 @@ mod tests {
     }
 
     fn found(frame: &[u8]) -> Found<'_> {
-        read(Header::read(frame).expect("a header"), frame)
+        read(Header::read(frame).expect("a header"), frame, Box::leak(Box::default()))
     }
 
     fn receipt(frame: &[u8]) -> (&[u8], State, u32) {
@@ -257,6 +272,10 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    fn wide(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_be_bytes).collect()
     }
 
     const TEXT: &[u8] = b"id:0123456789 sub:001 dlvrd:001 submit date:2611241200 done date:2611241201 stat:DELIVRD err:000 text:stat:EXPIRED";
@@ -275,6 +294,21 @@ mod tests {
         let data = b"\0\x01\x0113855100001\0\0\x0162021\0\x04\0\0";
         let header = Header { length: 0, command_id: DATA_SM, status: 0, sequence: 1 };
         assert_eq!(receipt(&[&header.octets()[..], data, &payload].concat()).1, State::Delivered);
+    }
+
+    #[test]
+    fn a_text_in_ucs_2_is_read_as_well() {
+        let text = "id:a1f stat:UNDELIV err:012 text:尊敬的客户 stat:DELIVRD";
+        let expected = (&b"a1f"[..], State::Undeliverable, 12);
+        for text in [wide(text), wide(&format!("\u{feff}{text}"))] {
+            assert_eq!(receipt(&deliver(0x04, &text, &[])), expected);
+            let payload = [&[0x04, 0x24, 0, text.len() as u8][..], &text].concat();
+            assert_eq!(receipt(&deliver(0x04, b"", &payload)), expected);
+            assert_eq!(receipt(&deliver(0x04, &text[..text.len() - 1], &[])), expected, "half a character");
+        }
+        assert_eq!(found(&deliver(0x04, &wide("已送达"), &[])), Found::Unreadable);
+        let swapped: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(found(&deliver(0x04, &swapped, &[])), Found::Unreadable, "the order of octets is the standard's");
     }
 
     #[test]
@@ -304,7 +338,8 @@ mod tests {
             text in "(id|stat|err|text|:| |[A-Z0-9]{0,8})*",
         ) {
             let header = Header { length: 0, command_id, status: 0, sequence: 1 };
-            let _ = read(header, &[&header.octets()[..], &body].concat());
+            let _ = read(header, &[&header.octets()[..], &body].concat(), &mut Vec::new());
+            let _ = found(&deliver(0x04, &wide(&text)[..(2 * text.len()).min(201)], &body));
             let text = &text.as_bytes()[..text.len().min(200)];
             let _ = found(&deliver(0x04, text, &body));
         }

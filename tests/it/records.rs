@@ -135,6 +135,28 @@ async fn receipts_find_their_messages_in_whatever_form_their_names_come() {
 }
 
 #[tokio::test]
+async fn a_receipt_in_ucs_2_is_read_and_passed_on_as_it_came() {
+    let stand = Stand::open().await;
+    let mut esme = stand.bind("hefei").await;
+    for (n, state, word) in [(1, State::Delivered, "DELIVRD"), (2, State::Undeliverable, "UNDELIV")] {
+        let id = esme.submit(&good(&hefei(n))).await.expect("answered").message_id;
+        let text = format!(
+            "id:{id} sub:001 dlvrd:001 submit date:2611240930 done date:2611240931 stat:{word} err:007 text:合"
+        );
+        let deliver = DeliverSpec { esm_class: 4, ..DeliverSpec::message(&hefei(n), "6202", &text) };
+        let octets = deliver.text.clone();
+        assert_eq!(deliver.data_coding, 8);
+        assert!(stand.smsc.deliver("hefei", deliver), "a receiving session");
+        let passed = esme.delivery().await.expect("it is passed on");
+        assert!(passed.windows(octets.len()).any(|part| part == octets), "octet for octet");
+        let found = traced(&stand, &hefei(n), |found| found[0].receipt.is_some()).await;
+        let receipt = found[0].receipt.as_ref().expect("a receipt");
+        assert_eq!((receipt.state, receipt.error), (state, 7));
+    }
+    assert_eq!(stand.metric(r#"smsluice_receipts_total{state="delivered"}"#), 1);
+}
+
+#[tokio::test]
 async fn what_takes_no_slot_is_told_as_well() {
     let stand = Stand::with_policy("[mode]\ndefault = \"observe\"\n[audit]\ntext = true\n").await;
     let mut esme = stand.bind("hefei").await;

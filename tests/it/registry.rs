@@ -46,15 +46,26 @@ pub(crate) async fn approved(stand: &Stand, unit: &str, text: &str) -> u64 {
 
 /// The same of a category that needs no other department's opinion.
 pub(crate) async fn approved_as(stand: &Stand, unit: &str, text: &str, category: &str) -> u64 {
-    let applicant = format!("applicant:{unit}");
     let mut form = form(unit, text);
     form["category"] = category.into();
+    let number = submitted(stand, unit, form).await;
+    approve(stand, number).await;
+    number
+}
+
+/// The number of an application that is handed in.
+pub(crate) async fn submitted(stand: &Stand, unit: &str, form: Value) -> u64 {
+    let applicant = format!("applicant:{unit}");
     let made = done(stand, &applicant, "campaigns", json!({ "form": form })).await;
     let number = made["number"].as_u64().expect("a number");
     done(stand, &applicant, &format!("campaigns/{number}/submit"), json!({ "name": "李四" })).await;
+    number
+}
+
+/// Group Customer and Data approves it.
+pub(crate) async fn approve(stand: &Stand, number: u64) {
     let answer = done(stand, "reviewer:group_data", &format!("campaigns/{number}/approve"), json!({})).await;
     assert_eq!((&answer["state"], &answer["recorded"]), (&"approved".into(), &true.into()));
-    number
 }
 
 #[tokio::test]

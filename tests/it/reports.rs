@@ -340,3 +340,81 @@ async fn a_campaigns_form_is_filled_in_with_what_was_sent_for_it() {
     assert_eq!((&registered["unit"], &registered["general_send"]), (&"province".into(), &false.into()));
     assert_eq!(report["late_reviews"], serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn late_reviews_and_what_operators_have_released_are_listed_at_work_and_at_rest() {
+    use crate::admin::{token, with_tokens};
+    use crate::registry::{TEXT, approve, form, submitted};
+    use crate::stand::Setup;
+
+    let change = |plan: &mut smsluice::app::Plan| {
+        with_tokens(plan);
+        plan.proxy.response_timeout = Duration::from_millis(300);
+    };
+    let stand =
+        Stand::new(Setup { policy: "[registry]\nlead_days = 0\n".to_owned(), change, ..Setup::default() }).await;
+    let post = async |role: &str, path: &str, body: Value| {
+        crate::http::call(stand.gateway.admin, &token(role), "POST", path, &body.to_string()).await
+    };
+    // Handed in on a Tuesday: one is approved on the Wednesday, one on the Thursday, one waits still.
+    let mut form = form("hefei", TEXT);
+    form["requested"]["until"] = "2026-11-30T11:00:00+08:00".into();
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        numbers.push(submitted(&stand, "hefei", form.clone()).await);
+    }
+    let mut esme = stand.bind("hefei").await;
+    stand.smsc.change(|behaviour| behaviour.silent = 1.0);
+    esme.send_raw(&good(&hefei(1)).submit_sm(1)).await.expect("sent");
+    until("the SMSC has it", || stand.smsc.stats().received.contains_key("submit_sm")).await;
+    stand.advance(Duration::from_millis(500));
+    esme.next_pdu().await.expect("an answer in the SMSC's stead");
+    let unknown = stand.gateway.gateway().ledger().unknown_outcomes().await.expect("listed");
+    let body = serde_json::json!({ "row": unknown[0].id, "reason": "the SMSC has no such message" });
+    assert_eq!(post("ledger", "/api/v1/ledger:release", body).await.status, 200);
+    stand.at("2026-11-25T23:59:59+08:00");
+    approve(&stand, numbers[0]).await;
+    stand.at("2026-11-26T09:00:00+08:00");
+    approve(&stand, numbers[1]).await;
+
+    let query = "/api/v1/reports?from=2026-11-24&to=2026-11-26";
+    let get =
+        async |query: &str| crate::http::call(stand.gateway.admin, &token("records"), "GET", query, "").await.body;
+    let steps = get(query).await;
+    let last = steps.lines().rfind(|line| line.starts_with("{\"report\"")).expect("a report");
+    let report: Value = serde_json::from_str(last).expect("JSON");
+    let late = report["report"]["late_reviews"].as_array().expect("a list").clone();
+    assert_eq!(late.iter().map(|own| own["number"].as_u64()).collect::<Vec<_>>(), [Some(numbers[1]), Some(numbers[2])]);
+    assert_eq!((&late[0]["unit"], &late[0]["due"]), (&"hefei".into(), &"2026-11-25".into()));
+    assert_eq!((&late[0]["reviewed"], &late[1]["reviewed"]), (&"2026-11-26T09:00:00+08:00".into(), &Value::Null));
+    let released = report["report"]["releases"].as_array().expect("a list").clone();
+    assert_eq!((released.len(), &released[0]["row"]), (1, &unknown[0].id.to_string().into()));
+    assert_eq!(released[0]["reason"], "the SMSC has no such message");
+    assert_eq!(report["report"]["total"]["released"], 1);
+    let page = get(&format!("{query}&format=page")).await;
+    assert!(page.contains("2026-11-26T09:00:00") || page.contains("2026-11-26 09:00:00"), "{page}");
+    assert!(page.contains("the SMSC has no such message"), "{page}");
+    let others = get("/api/v1/reports?from=2026-11-25&to=2026-11-26").await;
+    assert!(others.contains("\"late_reviews\":[]") && others.contains("\"releases\":[]"), "{others}");
+
+    // A folder that no gateway has open tells the same, as a copy of it does.
+    let (rest, copy) = (stand.ledger_folder(), tempfile::tempdir().expect("a folder"));
+    let config = stand.config_folder().display().to_string();
+    stand.gateway.stop().await;
+    for entry in std::fs::read_dir(&rest).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_file() {
+            std::fs::copy(&entry, copy.path().join(entry.file_name().expect("a name"))).expect("copied");
+        }
+    }
+    for (folder, config) in [(&*rest, Some(&config)), (copy.path(), None)] {
+        let folder = folder.display().to_string();
+        let mut words = vec!["day", DAY, "--json", "--ledger", &folder];
+        words.extend(config.iter().flat_map(|config| ["--config", config]));
+        let report: Value = serde_json::from_str(&printed(&words)).expect("a report");
+        assert!(report["late_reviews"].as_array().is_some_and(|own| own.contains(&late[0])), "{report}");
+        assert_eq!(report["releases"], Value::from(released.clone()));
+        words[2] = "--plain";
+        let told = printed(&words);
+        assert!(told.contains("the SMSC has no such message") && told.contains("2026-11-25"), "{told}");
+    }
+}

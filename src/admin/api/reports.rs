@@ -14,7 +14,6 @@ use crate::admin::problem::Problem;
 use crate::admin::surface::Surface;
 use crate::domain::{Day, LocalTime};
 use crate::ledger::ReadError;
-use crate::registry::store::Filter;
 use crate::registry::{Application, Span};
 use crate::report::{self, Asked, Failed, Report};
 
@@ -24,8 +23,6 @@ use super::campaigns;
 pub(super) const FORMATS: &[&str] = &["json", "csv", "page"];
 /// Days of one report.
 const DAYS_MAX: u16 = 366;
-/// Applications that are read at a time.
-const PAGE: usize = 1000;
 /// Messages after which the thread lets others go first.
 const TURN: u32 = 4096;
 
@@ -137,16 +134,9 @@ fn made(surface: &Surface, asked: &Asked, goes_on: impl FnMut(Day) -> bool) -> R
         Vec::new()
     });
     let (switches, calendar) = (&site.rules.switches.registry, &site.rules.calendar);
-    let mut behind = 0;
-    loop {
-        let page = gateway
-            .registry()
-            .list(&Filter::default(), behind, PAGE)
-            .map_err(|error| Failed::Registry(error.to_string()))?;
-        let Some(last) = page.last() else { return Ok(report) };
-        behind = last.number;
-        report.register(&page, asked, gateway.now(), switches, calendar);
-    }
+    let register = |page: &[Application]| report.register(page, asked, gateway.now(), switches, calendar);
+    gateway.registry().applications(register).map_err(|error| Failed::Registry(error.to_string()))?;
+    Ok(report)
 }
 
 fn line(step: &ReportStep) -> Vec<u8> {
