@@ -5,7 +5,13 @@
 //! no hold is left on it. What the sessions look at costs one atomic read while
 //! nothing is held.
 
-use std::collections::{BTreeSet, VecDeque};
+#[cfg(test)]
+mod tests;
+mod together;
+
+pub use self::together::{Ended, Received};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,10 +48,21 @@ pub struct NewHold {
     pub until: Option<Moment>,
 }
 
+/// By what several gateways know a hold, or the end of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its name for all time; never 0.
+    pub key: u64,
+    /// Whether the server that they share has been told of its present state.
+    pub told: bool,
+    /// The version of the server's holds that it came with; 0 while that is not known.
+    pub version: u64,
+}
+
 /// A hold in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Counts up through the life of the ledger's folder.
+    /// Counts up through the life of the ledger's folder, or of the server where holds are shared.
     pub number: u32,
     /// What is stopped.
     pub scope: Scope,
@@ -61,6 +78,8 @@ pub struct Hold {
     pub until: Option<Moment>,
     /// Whether it would outlive the process: what is said here is on disk.
     pub persisted: bool,
+    /// Where it is in force on other gateways too, or is to be.
+    pub shared: Option<Mark>,
 }
 
 /// A hold that has ended.
@@ -135,10 +154,13 @@ struct InForce {
 /// What changes under the lock.
 #[derive(Debug)]
 struct Book {
+    /// The number of the next hold; 0 where the server gives them.
     next: u32,
     past: VecDeque<Past>,
     /// Numbers of holds whose state is not on disk yet.
     unwritten: BTreeSet<u32>,
+    /// Numbers on disk that are nobody's any more.
+    gone: BTreeSet<u32>,
 }
 
 // === impl Hold ===
@@ -192,27 +214,38 @@ pub fn check_text(field: &'static str, text: &str) -> Result<(), HoldError> {
 impl Holds {
     /// Opens the file in a folder and puts in force what it says; holds whose time is over by `now` are not.
     pub fn open(folder: &Path, now: Moment) -> Result<Self, HoldsError> {
+        let (own, mut holds) = Self::read(folder)?;
+        {
+            let mut book = own.book.lock();
+            let Book { past, next, .. } = &mut *book;
+            for hold in holds.iter_mut().chain(past.iter_mut().map(|past| &mut past.hold)) {
+                hold.shared = None; // whatever it was to others once
+                *next = hold.number.saturating_add(1).max(*next);
+            }
+        }
+        own.put_in_force(holds);
+        own.end_due(now);
+        Ok(own)
+    }
+
+    /// Reads the file; nothing is in force yet.
+    fn read(folder: &Path) -> Result<(Self, Vec<Hold>), HoldsError> {
         let file = HoldFile::open(folder)?;
-        let (mut holds, mut past, mut next) = (Vec::new(), VecDeque::new(), 1);
+        let (mut holds, mut past) = (Vec::new(), VecDeque::new());
         for row in file.read()? {
             match row {
                 Row::InForce(hold) => holds.push(hold),
                 Row::Ended(one) => past.push_back(one),
             }
         }
-        for number in holds.iter().chain(past.iter().map(|past: &Past| &past.hold)).map(|hold: &Hold| hold.number) {
-            next = next.max(number + 1);
-        }
-        let book = Book { next, past, unwritten: BTreeSet::new() };
+        let book = Book { next: 1, past, unwritten: BTreeSet::new(), gone: BTreeSet::new() };
         let own = Self {
             armed: AtomicUsize::new(0),
             in_force: ArcSwap::default(),
             book: Mutex::new(book),
             file: Mutex::new(file),
         };
-        own.put_in_force(holds);
-        own.end_due(now);
-        Ok(own)
+        Ok((own, holds))
     }
 
     /// Whether a party is held. Costs one atomic read while nothing is.
@@ -226,8 +259,12 @@ impl Holds {
         self.armed.load(Ordering::SeqCst) == 0
     }
 
-    /// Puts a hold in force, in memory; [`Holds::save`] writes it down.
+    /// Puts a hold of this gateway alone in force, in memory; [`Holds::save`] writes it down.
     pub fn place(&self, new: NewHold, now: Moment) -> Result<Hold, HoldError> {
+        self.enter(new, now, None)
+    }
+
+    fn enter(&self, new: NewHold, now: Moment, shared: Option<Mark>) -> Result<Hold, HoldError> {
         new.check(now)?;
         let mut book = self.book.lock();
         let mut holds = self.in_force.load().holds.clone();
@@ -235,8 +272,8 @@ impl Holds {
             return Err(HoldError::TooMany);
         }
         let NewHold { scope, owner, role, reason, until } = new;
-        let hold = Hold { number: book.next, scope, owner, role, reason, since: now, until, persisted: false };
-        book.next += 1;
+        let number = book.number();
+        let hold = Hold { number, scope, owner, role, reason, since: now, until, persisted: false, shared };
         book.unwritten.insert(hold.number);
         holds.push(hold.clone());
         self.put_in_force(holds);
@@ -265,9 +302,12 @@ impl Holds {
         Ok(self.take_out(&mut book, meant, by, why, now))
     }
 
-    /// Ends the holds whose time is over, in memory.
+    /// Ends the holds whose time is over, in memory. The end of what the server knows comes from the server, for all
+    /// gateways at once.
     pub fn end_due(&self, now: Moment) -> Vec<Past> {
-        let is_due = |hold: &Hold| hold.until.is_some_and(|until| until <= now);
+        let is_due = |hold: &Hold| {
+            hold.shared.is_none_or(|mark| !mark.told) && hold.until.is_some_and(|until| until <= now)
+        };
         if !self.in_force.load().holds.iter().any(is_due) {
             return Vec::new();
         }
@@ -277,17 +317,14 @@ impl Holds {
     fn take_out(&self, book: &mut Book, which: impl Fn(&Hold) -> bool, by: &str, why: &str, now: Moment) -> Vec<Past> {
         let (out, stay): (Vec<_>, Vec<_>) = self.in_force.load().holds.iter().cloned().partition(which);
         let past = |hold: Hold| Past {
-            hold: Hold { persisted: false, ..hold },
+            hold: Hold { persisted: false, shared: hold.shared.map(|mark| Mark { told: false, ..mark }), ..hold },
             at: now,
             by: by.to_owned(),
             why: why.to_owned(),
         };
         let ended: Vec<Past> = out.into_iter().map(past).collect();
         book.unwritten.extend(ended.iter().map(|past| past.hold.number));
-        book.past.extend(ended.iter().cloned());
-        while book.past.len() > PAST_MAX {
-            book.past.pop_front();
-        }
+        book.remember(ended.iter().cloned());
         self.put_in_force(stay);
         ended
     }
@@ -310,12 +347,17 @@ impl Holds {
     pub fn save(&self) -> Result<(), HoldsError> {
         // First, so that no older state is written over a newer one.
         let Some(mut file) = self.file.try_lock_for(SAVE_PATIENCE) else { return Err(HoldsError::Busy) };
-        let rows = self.unwritten(&self.book.lock());
-        if rows.is_empty() {
+        let (rows, gone) = {
+            let book = self.book.lock();
+            (self.unwritten(&book), book.gone.clone())
+        };
+        if rows.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        file.write(&rows)?;
-        self.written(&mut self.book.lock(), &rows);
+        file.write(&rows, &gone)?;
+        let mut book = self.book.lock();
+        book.gone.retain(|number| !gone.contains(number));
+        self.written(&mut book, &rows);
         Ok(())
     }
 
@@ -328,24 +370,34 @@ impl Holds {
 
     /// Notes that rows are on disk, unless the hold has changed since. One pass, whatever their number.
     fn written(&self, book: &mut Book, rows: &[Row]) {
-        let of = |wanted: fn(&Row) -> Option<u32>| rows.iter().filter_map(wanted).collect::<BTreeSet<u32>>();
-        let held = of(|row| if let Row::InForce(hold) = row { Some(hold.number) } else { None });
-        let ended = of(|row| if let Row::Ended(past) = row { Some(past.hold.number) } else { None });
+        let (mut held, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        for row in rows {
+            match row {
+                Row::InForce(hold) => held.insert(hold.number, hold.shared),
+                Row::Ended(past) => ended.insert(past.hold.number, past.hold.shared),
+            };
+        }
         let mut holds = self.in_force.load().holds.clone();
-        for hold in holds.iter_mut().filter(|hold| held.contains(&hold.number)) {
+        for hold in holds.iter_mut().filter(|hold| held.get(&hold.number) == Some(&hold.shared)) {
             hold.persisted = true;
             book.unwritten.remove(&hold.number);
         }
         self.put_in_force(holds);
-        book.unwritten.retain(|number| !ended.contains(number));
-        for past in book.past.iter_mut().filter(|past| ended.contains(&past.hold.number)) {
+        let Book { past, unwritten, .. } = book;
+        for past in past.iter_mut().filter(|past| ended.get(&past.hold.number) == Some(&past.hold.shared)) {
             past.hold.persisted = true;
+            unwritten.remove(&past.hold.number);
         }
+        unwritten.retain(|number| {
+            // One that has ended and left the list of those remembered is nowhere any more.
+            !ended.contains_key(number) || past.iter().any(|past| past.hold.number == *number)
+        });
     }
 
     /// Whether all is on disk.
     pub fn is_saved(&self) -> bool {
-        self.book.lock().unwritten.is_empty()
+        let book = self.book.lock();
+        book.unwritten.is_empty() && book.gone.is_empty()
     }
 
     /// The holds in force, oldest first.
@@ -359,114 +411,23 @@ impl Holds {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::AccountClass;
+// === impl Book ===
 
-    const T0: Moment = Moment::from_ms(1_795_000_000_000);
-
-    fn new(scope: &str, owner: &str) -> NewHold {
-        NewHold {
-            scope: scope.parse().expect("a scope"),
-            owner: owner.to_owned(),
-            role: "network".to_owned(),
-            reason: "SMSC queue 90 %".to_owned(),
-            until: None,
+impl Book {
+    /// The number of a new hold.
+    fn number(&mut self) -> u32 {
+        if self.next == 0 {
+            return together::drawn();
         }
+        self.next += 1;
+        self.next - 1
     }
 
-    fn party() -> Party<'static> {
-        let class = AccountClass::ExemptPlatform;
-        Party { account: "market", class, unit: "province", city: None, smsc: "192.0.2.1:2775" }
-    }
-
-    fn after(ms: i64) -> Moment {
-        Moment::from_ms(T0.ms() + ms)
-    }
-
-    #[test]
-    fn a_scope_is_open_when_no_hold_is_left_on_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let holds = Holds::open(folder.path(), T0).expect("opens");
-        assert!(!holds.cover(party));
-        let first = holds.place(new("all", "li"), T0).expect("placed");
-        let second = holds.place(new("all", "wang"), T0).expect("placed");
-        let third = holds.place(new("account:market", "li"), T0).expect("placed");
-        assert_eq!((first.id(), second.id(), third.id()), ("h_01".into(), "h_02".into(), "h_03".into()));
-
-        let all = Which::On(Scope::All);
-        assert_eq!(holds.end(&all, "li", "over", false, T0).expect("own").len(), 1);
-        assert!(holds.cover(party));
-        let others = holds.end(&Which::Number(2), "li", "over", false, T0);
-        assert_eq!(others, Err(HoldError::NotYours { owner: "wang".to_owned() }));
-        assert_eq!(holds.end(&all, "li", "over", true, T0).expect("all holders'").len(), 1);
-        assert!(holds.cover(party), "a hold on the account is left");
-        holds.end(&Which::parse("h_03").expect("an id"), "li", "over", false, T0).expect("own");
-        assert!(!holds.cover(party));
-        assert_eq!(holds.end(&all, "li", "over", true, T0), Err(HoldError::NotFound));
-        assert_eq!(holds.past().iter().map(|past| past.hold.number).collect::<Vec<_>>(), [3, 2, 1]);
-    }
-
-    #[test]
-    fn what_is_saved_is_in_force_after_a_restart_and_what_has_ended_is_not() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let holds = Holds::open(folder.path(), T0).expect("opens");
-        holds.place(new("class:exempt_platform", "li"), T0).expect("placed");
-        holds.place(NewHold { until: Some(after(1000)), ..new("all", "li") }, T0).expect("placed");
-        let gone = holds.place(new("city:wuhu", "li"), T0).expect("placed");
-        assert!(!holds.is_saved() && !holds.in_force()[0].persisted);
-        holds.save().expect("written");
-        assert!(holds.is_saved() && holds.in_force()[0].persisted);
-        holds.end(&Which::Number(gone.number), "li", "over", false, T0).expect("ended");
-        holds.save().expect("written");
-        let before = (holds.in_force(), holds.past());
-        drop(holds);
-
-        let holds = Holds::open(folder.path(), T0).expect("opens");
-        assert_eq!((holds.in_force(), holds.past()), before);
-        assert!(holds.cover(party));
-        drop(holds);
-        let holds = Holds::open(folder.path(), after(1000)).expect("opens");
-        assert_eq!(holds.in_force().len(), 1, "the other's time was over");
-        assert_eq!(holds.past()[0].by, "clock");
-        assert_eq!(holds.place(new("all", "li"), T0).expect("placed").number, 4, "numbers are not used again");
-    }
-
-    #[test]
-    fn a_hold_says_who_and_why_and_ends_ahead() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let holds = Holds::open(folder.path(), T0).expect("opens");
-        let wrong = [
-            NewHold { owner: " ".to_owned(), ..new("all", "li") },
-            NewHold { reason: String::new(), ..new("all", "li") },
-            NewHold { reason: "a\nb".to_owned(), ..new("all", "li") },
-            NewHold { role: "x".repeat(TEXT_MAX + 1), ..new("all", "li") },
-            NewHold { until: Some(T0), ..new("all", "li") },
-        ];
-        for new in wrong {
-            assert!(holds.place(new, T0).is_err());
+    /// Those that have ended last are remembered.
+    fn remember(&mut self, ended: impl Iterator<Item = Past>) {
+        self.past.extend(ended);
+        while self.past.len() > PAST_MAX {
+            self.past.pop_front();
         }
-        assert!(holds.in_force().is_empty() && !holds.cover(party));
-    }
-
-    #[test]
-    fn holds_in_force_and_past_are_bounded() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let holds = Holds::open(folder.path(), T0).expect("opens");
-        for _ in 0..HOLDS_MAX {
-            holds.place(new("all", "li"), T0).expect("placed");
-        }
-        assert_eq!(holds.place(new("all", "li"), T0), Err(HoldError::TooMany));
-        holds.end(&Which::On(Scope::All), "li", "over", false, T0).expect("ended");
-        holds.save().expect("written");
-        for _ in 0..10 {
-            holds.place(new("all", "li"), T0).expect("placed");
-        }
-        holds.end(&Which::On(Scope::All), "li", "over", false, T0).expect("ended");
-        holds.save().expect("written");
-        assert_eq!(holds.past().len(), PAST_MAX);
-        drop(holds);
-        assert_eq!(Holds::open(folder.path(), T0).expect("opens").past().len(), PAST_MAX);
     }
 }

@@ -1,12 +1,13 @@
 //! Where holds outlive the process: `holds.db` in the ledger's folder, synced with every change.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
 use crate::domain::Moment;
 
-use super::hold::{Hold, PAST_MAX, Past};
+use super::hold::{Hold, Mark, PAST_MAX, Past};
 use super::scope::Scope;
 
 /// Its name in the ledger's folder.
@@ -23,12 +24,18 @@ const SCHEMA: &str = "
         until_ms INTEGER,
         ended_ms INTEGER,             -- NULL while it is in force
         ended_by TEXT,
-        ended_why TEXT
+        ended_why TEXT,
+        key INTEGER,                  -- by which other gateways know it
+        told INTEGER NOT NULL DEFAULT 0  -- whether the server that they share knows what is said here
     );";
+/// Columns of the table.
+const COLUMNS: usize = 12;
+/// What files of earlier versions do not have.
+const LATER: [&str; 2] = ["key INTEGER", "told INTEGER NOT NULL DEFAULT 0"];
 
-const WRITE: &str = "INSERT OR REPLACE INTO hold VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-const READ: &str = "SELECT number, scope, owner, role, reason, since_ms, until_ms, ended_ms, ended_by, ended_why
-    FROM hold ORDER BY number";
+const WRITE: &str = "INSERT OR REPLACE INTO hold VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const READ: &str = "SELECT number, scope, owner, role, reason, since_ms, until_ms, ended_ms, ended_by, ended_why,
+    key, told FROM hold ORDER BY number";
 const FORGET: &str = "DELETE FROM hold WHERE ended_ms IS NOT NULL AND number <=
     (SELECT number FROM hold WHERE ended_ms IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?1)";
 
@@ -65,6 +72,10 @@ impl HoldFile {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
+        let columns = connection.prepare("SELECT * FROM hold LIMIT 0")?.column_count();
+        for column in LATER.iter().skip(columns - (COLUMNS - LATER.len())) {
+            connection.execute_batch(&format!("ALTER TABLE hold ADD COLUMN {column}"))?;
+        }
         Ok(Self(connection))
     }
 
@@ -90,6 +101,7 @@ impl HoldFile {
                 since: Moment::from_ms(row.get(5)?),
                 until: row.get::<_, Option<i64>>(6)?.map(Moment::from_ms),
                 persisted: true,
+                shared: mark(row.get(10)?, row.get(11)?),
             };
             all.push(match row.get::<_, Option<i64>>(7)? {
                 None => Row::InForce(hold),
@@ -99,9 +111,12 @@ impl HoldFile {
         Ok(all)
     }
 
-    /// Writes holds as they are now; they are on disk when it returns.
-    pub(super) fn write(&mut self, rows: &[Row]) -> rusqlite::Result<()> {
+    /// Writes holds as they are now and forgets numbers that are nobody's any more; on disk when it returns.
+    pub(super) fn write(&mut self, rows: &[Row], gone: &BTreeSet<u32>) -> rusqlite::Result<()> {
         let transaction = self.0.transaction()?;
+        for number in gone {
+            transaction.prepare_cached("DELETE FROM hold WHERE number = ?1")?.execute([number])?;
+        }
         for row in rows {
             let (hold, past) = match row {
                 Row::InForce(hold) => (hold, None),
@@ -118,9 +133,15 @@ impl HoldFile {
                 past.map(|past| past.at.ms()),
                 past.map(|past| &past.by),
                 past.map(|past| &past.why),
+                hold.shared.map(|mark| mark.key.cast_signed()),
+                hold.shared.is_some_and(|mark| mark.told),
             ])?;
         }
         transaction.execute(FORGET, [PAST_MAX as i64])?;
         transaction.commit()
     }
+}
+
+fn mark(key: Option<i64>, told: bool) -> Option<Mark> {
+    key.map(|key| Mark { key: key.cast_unsigned(), told, version: 0 })
 }

@@ -13,7 +13,7 @@ pub mod throttle;
 pub use bucket::{Bucket, Taken};
 pub use ease::Ease;
 pub use gate::{Gate, Pass};
-pub use hold::{Hold, HoldError, Holds, NewHold, Past, Which};
+pub use hold::{Ended, Hold, HoldError, Holds, Mark, NewHold, Past, Received, Which};
 pub use hold_file::HoldsError;
 pub use overload::Governor;
 pub use scope::{Party, Scope};
