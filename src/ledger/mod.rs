@@ -66,6 +66,7 @@ pub use self::names::Names;
 pub use self::record::{PolicyName, Settled, TextDigest};
 pub use self::recovery::Recovered;
 pub use self::reserve::{Claim, Reservation, Scopes, quota_scope};
+pub use self::shared::together::{Everywhere, Peer, Renewed, Together};
 pub use self::shared::{Confirmed, Denied, SharedSettings, SharedState};
 pub use self::volume::ReadError;
 

@@ -62,6 +62,8 @@ pub(super) enum Word {
     Fenced,
     /// The day was opened and what it held is gone.
     DayLost,
+    /// There is a later version of the holds than the gateway has in force.
+    Held,
 }
 
 /// How a part stands on the server: its group, the version that was looked at, and whether its text is kept.
@@ -103,7 +105,7 @@ impl Ask {
         Some(PartRecord { taken: self.taken, serial, piece })
     }
 
-    /// The call that takes it.
+    /// The call that takes it, by a gateway that has a version of the holds in force.
     pub(super) fn call(
         &self,
         live: &Live,
@@ -111,9 +113,10 @@ impl Ask {
         claim: &Claim<'_>,
         names: &[String],
         at: Option<Place<'_>>,
+        holds: u64,
     ) -> Cmd {
         let (own, wants) = (&self.taken, &self.wants);
-        let mut numbers = [0; 47];
+        let mut numbers = [0; 55];
         {
             let mut rest = &mut numbers[..];
             let mut put = |octets: &[u8]| {
@@ -132,6 +135,7 @@ impl Ask {
             put(&[wants.quota]);
             put(&wants.quota_limit.to_be_bytes());
             put(&wants.own_limit.to_be_bytes());
+            put(&holds.to_be_bytes());
         }
         let mut call = live.scripts.call(Script::Take);
         call.arg(&script::token(token))
@@ -261,6 +265,7 @@ impl Word {
             6 => Self::DayLost,
             7 => Self::Stale,
             8 => Self::Full,
+            9 => Self::Held,
             _ => return Err(super::Fault::Answer),
         };
         let version = answer.get(4).map_or(Ok(&[][..]), script::octets)?;

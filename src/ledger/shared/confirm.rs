@@ -18,6 +18,9 @@ use super::{Fault, Shared, rate, script};
 /// Questions to the server for one batch, one after the other; parts of one message need one for each.
 const ROUNDS_MAX: usize = 300;
 
+/// How long a batch waits until a hold that it met on the server is in force here as well.
+const CATCHING_UP: Duration = Duration::from_millis(2_500);
+
 /// How long the refusal of a batch waits for what the server may have taken for it to be given back.
 const GIVING_BACK: Duration = Duration::from_secs(1);
 
@@ -186,10 +189,16 @@ impl Asking<'_> {
             if round.is_empty() {
                 break;
             }
-            let calls = round.iter().map(|call| self.call(&live, call, &views)).collect();
+            let holds = self.shared.lease.version();
+            let calls = round.iter().map(|call| self.call(&live, call, &views, holds)).collect();
             let answers = self.shared.link.ask(&live, calls, true).await?;
+            let mut behind = false;
             for (call, answer) in round.into_iter().zip(answers) {
-                self.answered(&live, call, &answer, &mut verdicts, &mut standings, &mut views)?;
+                behind |= self.answered(&live, call, &answer, &mut verdicts, &mut standings, &mut views)?;
+            }
+            // What is asked again may turn out to be held: the gate knows by then.
+            if behind && !self.shared.lease.catch_up(holds, CATCHING_UP).await {
+                break;
             }
         }
         let late = |ask: &Ask| Verdict::Refused(ask.refusal(self.claim, Reason::LedgerUnavailable));
@@ -237,8 +246,8 @@ impl Asking<'_> {
         round
     }
 
-    fn call(&self, live: &Live, call: &Call, views: &HashMap<u64, View>) -> redis::Cmd {
-        let take = |at: usize, place| self.asks[at].call(live, self.tokens[at], self.claim, self.names, place);
+    fn call(&self, live: &Live, call: &Call, views: &HashMap<u64, View>, holds: u64) -> redis::Cmd {
+        let take = |at: usize, place| self.asks[at].call(live, self.tokens[at], self.claim, self.names, place, holds);
         match *call {
             Call::Take(at) => take(at, None),
             Call::Look(serial) => {
@@ -253,6 +262,7 @@ impl Asking<'_> {
         }
     }
 
+    /// Whether the answer was that there is a later version of the holds.
     fn answered(
         &self,
         live: &Live,
@@ -261,11 +271,11 @@ impl Asking<'_> {
         verdicts: &mut [Option<Verdict>],
         standings: &mut [Standing],
         views: &mut HashMap<u64, View>,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let (at, joining) = match call {
             Call::Look(serial) => {
                 views.insert(serial, View::read(answer)?);
-                return Ok(());
+                return Ok(false);
             }
             Call::Take(at) => (at, None),
             Call::Join { at, serial, keep_text, observed } => (at, Some((serial, keep_text, observed))),
@@ -299,8 +309,9 @@ impl Asking<'_> {
                 self.shared.link.troubled(Some(Trouble::DayLost));
                 verdicts[at] = Some(Verdict::Refused(ask.refusal(self.claim, Reason::LedgerUnavailable)));
             }
+            Word::Held => return Ok(true),
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A message in parts pays its rate with its first part; all others have paid.

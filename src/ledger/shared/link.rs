@@ -10,7 +10,7 @@ use redis::{AsyncConnectionConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipe
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::domain::{Clock, ClockWatch, LocalTime, Moment, Ticker};
+use crate::domain::{Clock, ClockWatch, LocalTime, Moment, Tick, Ticker};
 
 use super::address::Kind;
 use super::script::{self, META, Script, Scripts, UNKNOWN};
@@ -148,6 +148,20 @@ impl Link {
         asked
     }
 
+    /// Asks with replicas; where they are too few that is an error, and the connection goes on.
+    pub(super) async fn ask_durably(&self, live: &Live, calls: Vec<Cmd>) -> Result<Vec<Value>, Fault> {
+        let asked = live.ask(calls, self.settings.wait_replicas).await;
+        if let Some(fault) = asked.as_ref().err().filter(|fault| **fault != Fault::Replicas) {
+            self.give_up(live.epoch, fault);
+        }
+        asked
+    }
+
+    /// A reading of the gateway's clocks.
+    pub(super) fn tick(&self) -> Tick {
+        self.ticker.tick()
+    }
+
     /// No further request goes over a connection.
     pub(super) fn give_up(&self, epoch: u32, fault: &Fault) {
         let current = self.live.load_full().filter(|live| live.epoch == epoch);
@@ -172,12 +186,18 @@ impl Link {
         for script in Script::ALL {
             load.cmd("SCRIPT").arg("LOAD").arg(script.text());
         }
-        let scripts = Scripts::loaded(&answers(&mut connection, &load).await?)?;
+        load.cmd("INFO").arg("server");
+        let mut loaded = answers(&mut connection, &load).await?;
+        let info = loaded.pop().and_then(|info| script::text(&info).ok()).unwrap_or_default();
+        let scripts = Scripts::loaded(&loaded)?;
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
         let mut name = [0; 16];
         getrandom::fill(&mut name).map_err(|error| Fault::Io(error.to_string()))?;
         let mut call = scripts.call(Script::Begin);
-        call.arg(own).arg(before).arg(epoch).arg(self.shift_ms).arg(format!("{:032x}", u128::from_ne_bytes(name)));
+        let name = format!("{:032x}", u128::from_ne_bytes(name));
+        // One that does not tell which life of it this is may have lost what it knew with each connection.
+        let life = info.lines().find_map(|line| line.strip_prefix("run_id:")).map_or(&*name, str::trim);
+        call.arg(own).arg(before).arg(epoch).arg(self.shift_ms).arg(&name).arg(life);
         let mut pipeline = Pipeline::new();
         pipeline.add_command(call);
         let all = answers(&mut connection, &pipeline).await?;

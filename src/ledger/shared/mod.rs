@@ -19,6 +19,7 @@
 pub mod address;
 mod ask;
 mod confirm;
+pub mod lease;
 mod link;
 mod listing;
 mod outbox;
@@ -28,6 +29,7 @@ mod recall;
 mod runs;
 mod script;
 mod tell;
+pub mod together;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub use self::confirm::{Confirmed, Denied};
 pub(super) use self::outbox::Act;
 pub use self::probe::probe;
 
+use self::lease::Lease;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::runs::Runs;
@@ -78,6 +81,7 @@ pub(super) struct Shared {
     run: AtomicU32,
     /// By which what the journal has is told again.
     terms: Mutex<Terms>,
+    lease: Lease,
 }
 
 /// How the shared ledger stands.
@@ -137,6 +141,7 @@ impl Shared {
             names: ArcSwap::from_pointee(names),
             run: AtomicU32::new(0),
             terms: Mutex::default(),
+            lease: Lease::default(),
         })
     }
 
@@ -145,9 +150,23 @@ impl Shared {
         self.names.store(Arc::new(names));
     }
 
-    /// Whether it takes reservations.
+    /// Whether it takes reservations, and the gateway may write.
     pub(super) fn is_up(&self) -> bool {
-        self.link.trouble().is_none()
+        self.link.trouble().is_none() && self.is_leased()
+    }
+
+    fn is_leased(&self) -> bool {
+        self.lease.is_valid(self.link.tick())
+    }
+
+    /// Why nothing passes, if nothing does.
+    fn why(&self) -> Option<&'static str> {
+        match self.link.trouble() {
+            Some(trouble) => Some(trouble.code()),
+            None if self.is_leased() => None,
+            None if self.lease.replicas_late.load(Ordering::Relaxed) => Some("shared_ledger_replicas_late"),
+            None => Some("shared_ledger_holds_unknown"),
+        }
     }
 
     /// Unknown outcomes of all gateways, at the last look.
@@ -158,7 +177,7 @@ impl Shared {
     pub(super) fn state(&self) -> SharedState {
         SharedState {
             address: self.link.address(),
-            trouble: self.link.trouble().map(link::Trouble::code),
+            trouble: self.why(),
             skew_ms: self.link.skew_ms.load(Ordering::Relaxed),
             untold: self.outbox.len(),
         }
@@ -178,6 +197,9 @@ impl Shared {
         if let Some(trouble) = self.link.trouble() {
             let clock = trouble == link::Trouble::Clock;
             return Err(refuse(if clock { Reason::ClockUntrusted } else { Reason::LedgerUnavailable }));
+        }
+        if !self.is_leased() {
+            return Err(refuse(Reason::LedgerUnavailable));
         }
         let mut observed = permit.observed();
         let ask = Ask::of(claim, permit);

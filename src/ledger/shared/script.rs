@@ -11,6 +11,7 @@ pub(super) const META: &str = "{smsluice}:meta";
 pub(super) const UNKNOWN: &str = "{smsluice}:unknown";
 
 const COMMON: &str = include_str!("lua/common.lua");
+const HOLDS: &str = include_str!("lua/holds.lua");
 
 /// A script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +30,31 @@ pub(super) enum Script {
     Doubt,
     /// An operator releases it.
     Free,
+    /// A gateway asks for leave to write.
+    Lease,
+    /// A hold is placed.
+    Hold,
+    /// A hold has ended.
+    Unhold,
+    /// A gateway has no lease any more.
+    Forget,
 }
 
 impl Script {
     /// Every one, in the order of their hashes.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Begin, Self::Take, Self::Look, Self::Give, Self::Sent, Self::Doubt, Self::Free];
+    pub(super) const ALL: [Self; 11] = [
+        Self::Begin,
+        Self::Take,
+        Self::Look,
+        Self::Give,
+        Self::Sent,
+        Self::Doubt,
+        Self::Free,
+        Self::Lease,
+        Self::Hold,
+        Self::Unhold,
+        Self::Forget,
+    ];
 
     /// What the server is to load.
     pub(super) fn text(self) -> String {
@@ -46,6 +66,10 @@ impl Script {
             Self::Sent => (COMMON, include_str!("lua/sent.lua")),
             Self::Doubt => (COMMON, include_str!("lua/doubt.lua")),
             Self::Free => (COMMON, include_str!("lua/free.lua")),
+            Self::Lease => (HOLDS, include_str!("lua/lease.lua")),
+            Self::Hold => (HOLDS, include_str!("lua/hold.lua")),
+            Self::Unhold => (HOLDS, include_str!("lua/unhold.lua")),
+            Self::Forget => (HOLDS, include_str!("lua/forget.lua")),
         };
         format!("{common}{own}")
     }

@@ -2,21 +2,23 @@
 --
 -- ARGV: token, number, day, scope of the slot, scope of the quota, account, segment, numbers (packed)
 -- and for a part: group, version, key, total, data_coding, index, text, assembly ms, groups at most
+-- `numbers` end with the version of the holds that the gateway has in force: without the latest it is given nothing (P7).
 -- Answers: code, observed (1 duplicate, 2 spread, 4 quota), subscribers counted, effects of the group joined, its version
 local P = '{smsluice}:'
-local TAKEN, DUPLICATE, SPREAD, QUOTA, CLOCK, FENCED, LOST, STALE, FULL = 0, 1, 2, 3, 4, 5, 6, 7, 8
+local TAKEN, DUPLICATE, SPREAD, QUOTA, CLOCK, FENCED, LOST, STALE, FULL, HELD = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 local token, number, day, slot_scope, quota_scope, account, segment = unpack(ARGV, 1, 7)
-local run, epoch, sent, deadline, today, effects, once, once_most, spread, spread_most, window, quota, quota_most, own_most =
-  struct.unpack('>I4I4I8I8I2BBBBI4I4BI4I4', ARGV[8])
+local run, epoch, sent, deadline, today, effects, once, once_most, spread, spread_most, window, quota, quota_most, own_most, holds =
+  struct.unpack('>I4I4I8I8I2BBBBI4I4BI4I4I8', ARGV[8])
 local call = redis.call
 
 -- One clock, the server's, opens days for all gateways; a request of a connection that was given up takes nothing.
-local meta = call('HMGET', KEYS[1], 'shift', 'floor', 'e' .. run)
+local meta = call('HMGET', KEYS[1], 'shift', 'floor', 'e' .. run, 'hv')
 local time = call('TIME')
 local shift = tonumber(meta[1] or 0)
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + shift
 if tonumber(meta[3] or 0) ~= epoch then return {FENCED} end
 if now > deadline then return {CLOCK} end -- nobody waits for the answer any more
+if tonumber(meta[4] or 0) ~= holds then return {HELD} end
 local now_day, floor, own_day = math.floor((now + 28800000) / 86400000), tonumber(meta[2] or 0), tonumber(day)
 if now_day ~= today or now_day < floor or own_day < now_day or math.abs(now - sent) > 5000 then return {CLOCK} end
 local function gone_at(of) return (of + 2) * 86400 - 28800 - math.floor(shift / 1000) end
