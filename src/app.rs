@@ -14,10 +14,10 @@ use crate::config::{Configuration, InForce, Reloader, Source, live};
 use crate::domain::{Clock, Ticker};
 use crate::ledger::{Ledger, LedgerSettings, OpenError, Recovered};
 use crate::policy::Ruleset;
-use crate::proxy::{Drained, Gateway, Listener, ProxySettings, Site};
+use crate::proxy::{Drained, Gateway, Listener, ProxySettings, Site, open_holds};
 use crate::record::{Acts, Logs, Metrics};
 use crate::registry::{Registry, RegistryError};
-use crate::traffic::{Holds, HoldsError};
+use crate::traffic::HoldsError;
 
 /// What a gateway is built from.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl Running {
         let folder = plan.ledger.path.clone();
         let socket = settings.socket_in(&folder);
         let (ledger, recovered) = Ledger::open(plan.ledger, &plan.rules.switches, ticker.clone(), observer)?;
-        let holds = Arc::new(Holds::open(&folder, ticker.tick().wall)?); // in force before anything is accepted
+        let holds = open_holds(&folder, ticker.tick().wall, ledger.shared().is_some())?; // in force before anything is accepted
         let registry = Arc::new(Registry::open(&folder)?);
         if ticker.clock().is_system() && !plan.confirm_clock {
             ticker.watch().compare(ticker.tick(), recovered.newest);
@@ -160,7 +160,7 @@ impl Running {
         metrics.ledger_shared.used.set(i64::from(ledger.shared().is_some()));
         let site = Site::new(plan.rules, plan.proxy, &ledger, &metrics, &ticker)?;
         metrics.config_loaded.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
-        let gateway = Gateway::new(site, Arc::clone(&ledger), holds, registry, metrics, ticker);
+        let gateway = Gateway::new(site, Arc::clone(&ledger), Arc::new(holds), registry, metrics, ticker);
 
         let reloader = Reloader::new(Arc::clone(&gateway), plan.source, plan.in_force);
         let failed = |address, purpose| move |error| StartError::Listen { address, purpose, error };
@@ -215,6 +215,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.listener.await; // a panic there was logged where it happened
+        self.gateway.part_from_others().await;
         self.gateway.keep_answers(Duration::from_secs(2)).await;
         let _ = tokio::time::timeout(Duration::from_secs(2), self.admin_task).await;
         self.ledger.close();

@@ -15,7 +15,8 @@ use super::table::Column;
 ///
 /// When this returns, no octet of a new submission in the scope reaches the SMSC until every hold on
 /// it has ended; receipts and everything else go on. Senders are refused for now, so that their
-/// software tries again later. The hold outlives a restart.
+/// software tries again later. The hold outlives a restart. Where gateways share a ledger, it is in
+/// force on all of them.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = format!("Examples:
   smsluice pause all --reason 'SMSC queue at 90 %'
@@ -145,7 +146,31 @@ fn words(placed: &Value, chinese: bool) -> String {
         (Some(why), false) => format!("; NOT on disk, a restart would forget it: {why}"),
         (Some(why), true) => format!(";未能落盘,重启后失效:{why}"),
     };
-    format!("{said}{kept}{}{inside}\n", super::unrecorded(placed, chinese))
+    format!("{said}{}{kept}{}{inside}\n", elsewhere(placed, chinese), super::unrecorded(placed, chinese))
+}
+
+/// What the other gateways on a shared ledger know of it.
+fn elsewhere(placed: &Value, chinese: bool) -> String {
+    let names = |name: &str| {
+        let names: Vec<&str> = placed[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
+    };
+    let mut text = match (names("acknowledged_by"), chinese) {
+        (None, _) => String::new(),
+        (Some(names), false) => format!("; in force on {names} too"),
+        (Some(names), true) => format!(";{names} 亦已生效"),
+    };
+    text += &match (names("silent"), chinese) {
+        (None, _) => String::new(),
+        (Some(names), false) => format!("; {names} did not answer and may send nothing before it is in force there"),
+        (Some(names), true) => format!(";{names} 未应答,在其生效之前不得发送"),
+    };
+    text += &match (placed["not_shared"].as_str(), chinese) {
+        (None, _) => String::new(),
+        (Some(why), false) => format!("; NOT on the other gateways yet: {why}"),
+        (Some(why), true) => format!(";其他网关尚未生效:{why}"),
+    };
+    text
 }
 
 /// Until nothing of the hold's scope waits for an answer any more.
@@ -171,11 +196,14 @@ async fn resumed(args: &ResumeArgs) -> Told {
     let ended = args.reach.client()?.send(Method::DELETE, &path, &body).await?;
     let list = |name: &str| super::table::shown(&ended[name]);
     let (gone, left) = (list("ended"), list("still_held_by"));
-    Ok(acted(&args.reach, &ended, |chinese| match (left == "-", chinese) {
-        (true, false) => format!("{gone} ended; the scope is open"),
-        (false, false) => format!("{gone} ended; still held by {left}"),
-        (true, true) => format!("{gone} 已结束,范围已放开"),
-        (false, true) => format!("{gone} 已结束,仍受 {left} 限制"),
+    Ok(acted(&args.reach, &ended, |chinese| {
+        let text = match (left == "-", chinese) {
+            (true, false) => format!("{gone} ended; the scope is open"),
+            (false, false) => format!("{gone} ended; still held by {left}"),
+            (true, true) => format!("{gone} 已结束,范围已放开"),
+            (false, true) => format!("{gone} 已结束,仍受 {left} 限制"),
+        };
+        text + &elsewhere(&ended, chinese)
     }))
 }
 
@@ -189,6 +217,8 @@ async fn in_force(args: &HoldsArgs) -> Told {
         ("until", "至", "/until"),
         ("in flight", "在途", "/in_flight"),
         ("scheduled", "定时", "/scheduled/count"),
+        ("on", "生效网关", "/shared/in_force_on"),
+        ("not yet on", "未生效网关", "/shared/not_yet_on"),
         ("reason", "理由", "/reason"),
     ];
     let HoldsVerb::Ls = args.verb;

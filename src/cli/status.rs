@@ -90,6 +90,14 @@ pub(super) fn screen(status: &Value, chinese: bool) -> String {
         at("/ledger/commit_p99_ms"),
     );
     row(say("账本", "ledger  "), ledger);
+    for gateway in status.pointer("/ledger/shared/gateways").and_then(Value::as_array).into_iter().flatten() {
+        let may = match (gateway["leased"] == true, gateway["own"] == true) {
+            (true, true) => say("在用(本机)", "at work (this one)"),
+            (true, false) => say("在用", "at work"),
+            (false, _) => say("未应答,不得发送", "silent: it may send nothing"),
+        };
+        row(say("网关", "gateway "), format!("{} {may}", shown(&gateway["name"])));
+    }
     for smsc in status["smscs"].as_array().into_iter().flatten() {
         let up = if smsc["up"] == true { say("通", "up") } else { say("断", "down") };
         let p99 = shown(smsc.pointer("/resp_ms/p99").unwrap_or(&Value::Null));

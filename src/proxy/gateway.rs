@@ -23,6 +23,7 @@ use super::evidence::Recorded;
 use super::notes::Notes;
 use super::optout::Answers;
 use super::session::{End, Session};
+use super::together::Neighbours;
 use super::upstream::Upstream;
 
 /// Limits and timers of the sessions.
@@ -94,6 +95,7 @@ pub struct Gateway {
     pub(super) site: ArcSwap<Site>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) holds: Arc<Holds>,
+    pub(super) neighbours: Neighbours,
     pub(super) registry: Arc<Registry>,
     /// Who swaps the site, does it alone: what one swap carries over, another must not lose.
     pub(super) swapping: Mutex<()>,
@@ -269,6 +271,7 @@ impl Gateway {
             site: ArcSwap::from_pointee(site),
             ledger,
             holds,
+            neighbours: Neighbours::default(),
             registry,
             swapping: Mutex::new(()),
             answers: Answers::default(),

@@ -9,7 +9,7 @@ use super::gateway::Gateway;
 use super::upstream::Way;
 
 /// Who places and ends automatic holds.
-const OWNER: &str = "overload governor";
+pub(super) const OWNER: &str = "overload governor";
 
 /// Whether a hold was placed by a governor.
 pub(super) fn is_automatic(hold: &Hold) -> bool {

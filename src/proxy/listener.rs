@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::gateway::Gateway;
 use super::session::Session;
-use super::{bind, optout, steward, sweep};
+use super::{bind, optout, steward, sweep, together};
 
 /// The SMPP listener of a gateway.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl Listener {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let sweeper = tokio::spawn(sweep::run(Arc::downgrade(&self.gateway)));
         let steward = tokio::spawn(steward::run(Arc::downgrade(&self.gateway)));
-        tokio::spawn(optout::run(Arc::downgrade(&self.gateway))); // ends with the gateway
+        tokio::spawn(together::run(Arc::downgrade(&self.gateway))); // these two end with the gateway
+        tokio::spawn(optout::run(Arc::downgrade(&self.gateway)));
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {

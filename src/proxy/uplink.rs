@@ -28,7 +28,7 @@ use super::reading::{kept, read, written};
 use super::refuse::{denied, here, observe, refuse, refuse_passing};
 use super::session::{End, Session, Turn};
 use super::window::{Flight, Held};
-use super::wire::{self, Inbox};
+use super::wire::{self, Came, Inbox};
 use super::{cancel, confirmed, leave, multi, notes, replace};
 
 /// Reads and passes on until the sender, the SMSC, the protocol or a leave-taking ends it; returns what is unread.
@@ -358,11 +358,20 @@ async fn forward(
     let mut written = 0;
     let ended = loop {
         let may = || pass.is_none() || session.takes_back(gateway, tick).is_none();
-        match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may).await {
-            Ok(true) => break Ok(()),
-            Ok(false) => {
+        let leased = || pass.is_none() || gateway.ledger.may_write();
+        match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may, leased).await {
+            Ok(Came::Through) => break Ok(()),
+            Ok(Came::Stopped) => {
                 let reason = session.takes_back(gateway, tick).unwrap_or(Reason::Paused);
                 take_back(gateway, session, tick, work, inbox, written, reason);
+            }
+            Ok(Came::Unleased) => {
+                take_back(gateway, session, tick, work, inbox, written, Reason::LedgerUnavailable);
+                if work.is_within(written) {
+                    let end = End { side: "gateway", cause: "stalled" }; // what was begun cannot be completed (P7)
+                    session.abort(end);
+                    break Err(end);
+                }
             }
             Err(_) => {
                 take_back(gateway, session, tick, work, inbox, written, Reason::UpstreamDown);

@@ -164,17 +164,33 @@ pub(super) async fn write_all(stream: &TcpStream, mut slices: &mut [IoSlice<'_>]
     Ok(())
 }
 
+/// How far a write came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// To its end.
+    Through,
+    /// Until its session must not begin anything more.
+    Stopped,
+    /// Until the gateway must not write at all.
+    Unleased,
+}
+
 /// Writes from octet `written` on, for as long as the gate's session `may`, which is asked whenever the system has not taken
-/// everything. `Ok(false)` says that it was stopped; `written` is how far it came in any case.
+/// everything, and the gateway is `leased`, which is asked right before each handing over; `written` is how far it came in
+/// any case.
 pub(super) async fn write_while(
     stream: &TcpStream,
     mut slices: &mut [IoSlice<'_>],
     written: &mut usize,
     gate: &Gate,
     may: impl Fn() -> bool,
-) -> io::Result<bool> {
+    leased: impl Fn() -> bool,
+) -> io::Result<Came> {
     IoSlice::advance_slices(&mut slices, *written);
     while !slices.is_empty() {
+        if !leased() {
+            return Ok(Came::Unleased);
+        }
         match stream.try_write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(octets) => {
@@ -188,10 +204,10 @@ pub(super) async fn write_while(
             Err(error) => return Err(error),
         }
         if !slices.is_empty() && !may() {
-            return Ok(false);
+            return Ok(Came::Stopped);
         }
     }
-    Ok(true)
+    Ok(Came::Through)
 }
 
 /// Writes one run of octets.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::admin::auth::Access;
 use crate::admin::call::{Answer, Call, Outcome};
 use crate::admin::problem::Problem;
-use crate::proxy::Gateway;
-use crate::traffic::{Hold, HoldError, NewHold, Past, Scope, Which};
+use crate::proxy::{Elsewhere, Gateway, Neighbour};
+use crate::traffic::{Hold, HoldError, Mark, NewHold, Past, Scope, Which};
 
 use super::audit::reason;
 use super::scheduled::InsideView;
@@ -73,6 +73,20 @@ pub(super) struct HoldView {
     in_flight: usize,
     /// Messages of its scope that wait inside the SMSC for their time: it does not reach them.
     scheduled: InsideView,
+    /// Where it is in force on all gateways that share a ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedHoldView>,
+}
+
+/// What the gateways on a shared ledger know of a hold.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SharedHoldView {
+    /// Whether the server has it: a gateway that does not know it may write nothing then.
+    told: bool,
+    /// Gateways that have it in force, this one included.
+    in_force_on: Vec<String>,
+    /// Gateways that have not said so; they may write nothing once it is told.
+    not_yet_on: Vec<String>,
 }
 
 /// A hold that was placed, and behind the barrier.
@@ -93,6 +107,15 @@ pub(super) struct PlacedView {
     /// Why it would not outlive the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_persisted: Option<String>,
+    /// On a shared ledger: other gateways that have it in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_by: Option<Vec<String>>,
+    /// On a shared ledger: other gateways that did not answer; they may write nothing before they have it in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent: Option<Vec<String>>,
+    /// On a shared ledger: why the other gateways do not know it. They are told as soon as they can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_shared: Option<String>,
     /// Whether the act is on record.
     recorded: bool,
 }
@@ -107,6 +130,9 @@ pub(super) struct EndedView {
     /// Why a restart would put them in force again.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_persisted: Option<String>,
+    /// On a shared ledger: why the other gateways do not know it. They are told as soon as they can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_shared: Option<String>,
     /// Whether the act is on record.
     recorded: bool,
 }
@@ -133,8 +159,14 @@ pub(super) async fn place(call: Call) -> Outcome {
     let placed =
         gateway.pause(NewHold { scope, owner, role, reason: why, until }).await.map_err(|error| told(&error))?;
     let hold = HoldView::of(gateway, &placed.hold);
+    let (acknowledged_by, silent, not_shared) = match placed.elsewhere {
+        None => (None, None, None),
+        Some(Elsewhere::Everywhere(all)) => (Some(all.acknowledged), Some(all.silent), None),
+        Some(Elsewhere::Nowhere(why)) => (None, None, Some(why)),
+    };
     let after = json!({ "hold": hold.id, "until": hold.until, "in_flight": placed.in_flight,
-        "scheduled": placed.inside.count, "cancelling": placed.cancelling });
+        "scheduled": placed.inside.count, "cancelling": placed.cancelling, "acknowledged_by": acknowledged_by,
+        "silent": silent, "not_shared": not_shared });
     let recorded = call.did(act, after).await;
     Answer::with(
         201,
@@ -146,6 +178,9 @@ pub(super) async fn place(call: Call) -> Outcome {
             sessions_ended: placed.sessions_ended,
             waited_ms: (placed.waited.as_secs_f64() * 1e5).round() / 100.0,
             not_persisted: placed.not_persisted,
+            acknowledged_by,
+            silent,
+            not_shared,
             recorded,
             hold,
         },
@@ -175,6 +210,7 @@ pub(super) async fn end(call: Call) -> Outcome {
         ended: ended.ended.iter().map(|past: &Past| past.hold.id()).collect(),
         still_held_by: ids(&ended.still_held_by),
         not_persisted: ended.not_persisted,
+        not_shared: ended.not_shared,
         recorded,
     })
 }
@@ -207,6 +243,16 @@ impl HoldView {
             persisted: hold.persisted,
             in_flight: gateway.in_flight(&hold.scope),
             scheduled: gateway.inside(&hold.scope).into(),
+            shared: hold.shared.map(|mark| SharedHoldView::of(gateway, mark)),
         }
+    }
+}
+
+impl SharedHoldView {
+    fn of(gateway: &Gateway, mark: Mark) -> Self {
+        let has = |gateway: &Neighbour| mark.told && mark.version != 0 && gateway.version >= mark.version;
+        let (has, has_not): (Vec<_>, Vec<_>) = gateway.neighbours().into_iter().partition(has);
+        let names = |all: Vec<Neighbour>| all.into_iter().map(|gateway| gateway.name).collect();
+        Self { told: mark.told, in_force_on: names(has), not_yet_on: names(has_not) }
     }
 }

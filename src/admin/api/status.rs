@@ -10,7 +10,7 @@ use crate::ledger::Damage;
 use crate::policy::Ruleset;
 use crate::policy::calendar::DayKind;
 use crate::policy::rules::hours;
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, Neighbour};
 use crate::smpp::bind::BindType;
 use crate::traffic::Scope;
 
@@ -125,6 +125,19 @@ pub(super) struct SharedView {
     clock_skew_ms: i64,
     /// Outcomes that it has not been told yet.
     untold: usize,
+    /// The gateways that use it, this one included.
+    gateways: Vec<GatewayView>,
+}
+
+/// A gateway on a shared ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GatewayView {
+    /// Its machine and port.
+    name: String,
+    /// Whether it is the one that answers.
+    own: bool,
+    /// Whether it may write: it has been seen in the last seconds, with all holds in force.
+    leased: bool,
 }
 
 /// The clock.
@@ -202,11 +215,18 @@ impl LedgerView {
                 why: shared.trouble,
                 clock_skew_ms: shared.skew_ms,
                 untold: shared.untold,
+                gateways: gateway.neighbours().into_iter().map(GatewayView::of).collect(),
             }),
             rows_today: ledger.book(today).map_or(0, |book| book.rows()),
             unknown: ledger.unknown(),
             commit_p99_ms: gateway.metrics().commit_quantiles().map(|(_, p99)| smscs::ms(p99)),
         }
+    }
+}
+
+impl GatewayView {
+    fn of(Neighbour { name, own, leased, .. }: Neighbour) -> Self {
+        Self { name, own, leased }
     }
 }
 

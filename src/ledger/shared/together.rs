@@ -89,6 +89,11 @@ impl Together {
         self.0.lease.version()
     }
 
+    /// Whether any version is in force here yet.
+    pub fn version_is_known(&self) -> bool {
+        self.version() != super::lease::NOTHING
+    }
+
     /// A version is in force here, and all that was let through before it is written.
     pub fn put_in_force(&self, version: u64) {
         self.0.lease.put_in_force(version);
