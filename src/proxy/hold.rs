@@ -136,8 +136,7 @@ impl Gateway {
         let cancelling = inside.count > 0 && self.site().rules.switches.pause.cancel_scheduled && !is_automatic(&hold);
         self.cancel_scheduled();
         let waited = started.elapsed();
-        let placed =
-            Placed { hold, not_persisted, in_flight, inside, cancelling, sessions_ended, waited, elsewhere };
+        let placed = Placed { hold, not_persisted, in_flight, inside, cancelling, sessions_ended, waited, elsewhere };
         placed.told();
         Ok(placed)
     }

@@ -359,7 +359,8 @@ async fn forward(
     let ended = loop {
         let may = || pass.is_none() || session.takes_back(gateway, tick).is_none();
         let leased = || pass.is_none() || gateway.ledger.may_write();
-        match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may, leased).await {
+        match wire::write_while(&session.smsc, &mut work.slices(inbox), &mut written, &session.gate, may, leased).await
+        {
             Ok(Came::Through) => break Ok(()),
             Ok(Came::Stopped) => {
                 let reason = session.takes_back(gateway, tick).unwrap_or(Reason::Paused);

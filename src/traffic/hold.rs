@@ -305,9 +305,8 @@ impl Holds {
     /// Ends the holds whose time is over, in memory. The end of what the server knows comes from the server, for all
     /// gateways at once.
     pub fn end_due(&self, now: Moment) -> Vec<Past> {
-        let is_due = |hold: &Hold| {
-            hold.shared.is_none_or(|mark| !mark.told) && hold.until.is_some_and(|until| until <= now)
-        };
+        let is_due =
+            |hold: &Hold| hold.shared.is_none_or(|mark| !mark.told) && hold.until.is_some_and(|until| until <= now);
         if !self.in_force.load().holds.iter().any(is_due) {
             return Vec::new();
         }

@@ -31,7 +31,7 @@ const WINDOW: usize = 10;
 
 /// An SMSC that can be stopped between two reads, and then knows every octet that has come.
 #[derive(Default)]
-struct Glass {
+pub(crate) struct Glass {
     legs: Mutex<Vec<Arc<Mutex<Leg>>>>,
     deaf: AtomicBool,
     mute: AtomicBool,
@@ -45,7 +45,7 @@ struct Leg {
 }
 
 impl Glass {
-    async fn listen() -> (Arc<Self>, std::net::SocketAddr) {
+    pub(crate) async fn listen() -> (Arc<Self>, std::net::SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
         let address = listener.local_addr().expect("bound");
         socket2::SockRef::from(&listener).set_recv_buffer_size(16_384).expect("set"); // so that it can be stalled
@@ -62,7 +62,7 @@ impl Glass {
     }
 
     /// Every octet that has come, whether it has been read or not.
-    fn arrived(&self) -> usize {
+    pub(crate) fn arrived(&self) -> usize {
         let legs: Vec<_> = self.legs.lock().iter().cloned().collect();
         let stopped: Vec<_> = legs.iter().map(|leg| leg.lock()).collect(); // nobody reads now
         let mut room = vec![std::mem::MaybeUninit::uninit(); 65_536];
@@ -135,7 +135,7 @@ async fn stand_before(smsc: std::net::SocketAddr, change: fn(&mut Plan)) -> Stan
 }
 
 /// Submits without end, `WINDOW` at a time, and takes every answer as it comes.
-async fn load(mut esme: Esme, numbers: Arc<AtomicU64>, answered: Arc<AtomicU64>) {
+pub(crate) async fn load(mut esme: Esme, numbers: Arc<AtomicU64>, answered: Arc<AtomicU64>) {
     let mut sequence = 0;
     loop {
         let mut octets = Vec::new();
@@ -260,6 +260,6 @@ async fn octets_sent(stand: &Stand) -> u64 {
     stand.metric("smsluice_sent_bytes_total{leg=\"smsc\"}")
 }
 
-fn number(name: &str, otherwise: usize) -> usize {
+pub(crate) fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

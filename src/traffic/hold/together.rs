@@ -166,6 +166,10 @@ impl Holds {
         }
         for one in list {
             let key = one.key();
+            let is_pending = |hold: &Hold| hold.is(key) && !hold.is_told();
+            if holds.iter().any(is_pending) {
+                continue; // the server is about to be told by which number people know it
+            }
             if let Some(past) = book.past.iter_mut().find(|past| past.hold.is(key)) {
                 past.hold.shared = one.shared.map(|mark| Mark { told: false, ..mark }); // it has ended, whatever the server says
                 let number = past.hold.number;
@@ -248,7 +252,10 @@ mod tests {
         assert!(Holds::is_drawn(placed.number) && holds.untold().0.len() == 1);
         holds.save().expect("written");
         let told = holds.is_shared(placed.key(), 3, 9).expect("in force");
-        assert_eq!((told.id(), told.shared), ("h_03".to_owned(), Some(Mark { key: placed.key(), told: true, version: 9 })));
+        assert_eq!(
+            (told.id(), told.shared),
+            ("h_03".to_owned(), Some(Mark { key: placed.key(), told: true, version: 9 }))
+        );
         holds.save().expect("written");
         drop(holds);
         let holds = opened(&folder);
@@ -293,6 +300,17 @@ mod tests {
         holds.save().expect("written");
         drop(holds);
         assert_eq!(opened(&folder).in_force().len(), 3);
+    }
+
+    #[test]
+    fn people_keep_the_number_that_they_were_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let holds = opened(&folder);
+        let placed = holds.place_shared(new("all"), T0).expect("placed");
+        // The server has it, but the call did not hear of that.
+        let received = holds.receive(vec![of_server(placed.key(), 4, "all")], &HashMap::new(), T0);
+        assert!(received.placed.is_empty());
+        assert_eq!((holds.in_force()[0].number, holds.untold().0.len()), (placed.number, 1));
     }
 
     #[test]

@@ -224,9 +224,15 @@ async fn with_replicas_waited_for_nothing_passes_before_they_have_it() {
     let (server, smsc, time) = (Server::start(), journaling_smsc(15).await, Time::open());
     let mut a = site(&policy(100, ""), smsc.local_addr(), &server.url());
     a.environment.push(("SMSLUICE__LEDGER__VALKEY_WAIT_REPLICAS", "1".to_owned()));
-    let one = run(&mut a, time).await;
+    a.clock_start = Some(time.text(0));
+    let one = a.run().await;
     let mut first = bind(&one, "hefei").await;
     assert_eq!(status(&mut first, &good(&hefei(1))).await, LEDGER_UNAVAILABLE);
+    let began = Instant::now();
+    while !one.page("/readyz").await.1.contains("shared_ledger_replicas_late") {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", one.page("/readyz").await.1);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(smsc.stats().distinct_recipients, 0);
     let replica = Server::with(&["--replicaof", "127.0.0.1", &server.port.to_string()]);
     until("the replica follows", || replica.cli(&["info", "replication"]).contains("master_link_status:up")).await;

@@ -1,6 +1,7 @@
 //! Several gateways on one shared ledger, which is a real redis-server in a process of its own.
 
 mod faults;
+mod holds;
 mod rules;
 mod server;
 
