@@ -79,6 +79,9 @@ fn shared(gateway: &Gateway) {
         metrics.ledger_shared.up.set(i64::from(state.trouble.is_none()));
         metrics.ledger_shared.skew.set(state.skew_ms as f64 / 1e3);
         metrics.ledger_shared.untold.set(state.untold as i64);
+        let leased = gateway.neighbours().iter().filter(|gateway| gateway.leased).count();
+        metrics.ledger_shared.gateways.set(leased as i64);
+        metrics.ledger_shared.holds_untold.set(gateway.holds_untold() as i64);
     }
 }
 

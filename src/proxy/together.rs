@@ -169,6 +169,12 @@ impl Gateway {
         all
     }
 
+    /// Holds, and ends of holds, that the other gateways do not know yet; none where the ledger is the gateway's own.
+    pub fn holds_untold(&self) -> usize {
+        let (holds, ended) = self.holds.untold();
+        holds.len() + ended.len()
+    }
+
     /// Nothing is written from here on, and no other gateway waits for this one.
     pub async fn part_from_others(&self) {
         if let Some(together) = self.ledger.together() {

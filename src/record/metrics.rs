@@ -25,6 +25,7 @@ use super::process;
 use super::refusals::Refusals;
 use super::registry::RegistryMetrics;
 use super::sender::SenderMetrics;
+use super::shared::SharedMetrics;
 
 /// Every family, registered.
 #[derive(Debug)]
@@ -107,19 +108,6 @@ pub struct Metrics {
     pub config_loaded: Gauge,
     /// 1 unless the last load was refused.
     pub config_successful: IntGauge,
-}
-
-/// How the shared ledger stands.
-#[derive(Debug)]
-pub struct SharedMetrics {
-    /// 1 where the ledger is one that several gateways share.
-    pub used: IntGauge,
-    /// 1 while it takes reservations.
-    pub up: IntGauge,
-    /// Its clock minus the gateway's, seconds.
-    pub skew: Gauge,
-    /// Outcomes that it has not been told yet.
-    pub untold: IntGauge,
 }
 
 /// The stages of a batch on its way to the SMSC.
@@ -248,12 +236,7 @@ impl Metrics {
             ledger_trusted: r.gauge("ledger_trusted", "1 while submissions may pass")?,
             ledger_damage: r.gauges("ledger_damage", "1 while the ledger's files are damaged", &["kind"])?,
             ledger_owner: r.gauge("ledger_owner", "1 while this process owns the ledger")?,
-            ledger_shared: SharedMetrics {
-                used: r.gauge("ledger_shared", "1 where the ledger is shared by several gateways")?,
-                up: r.gauge("ledger_shared_up", "1 while the shared ledger takes reservations")?,
-                skew: r.float_gauge("ledger_shared_clock_skew_seconds", "The server's clock minus the gateway's")?,
-                untold: r.gauge("ledger_shared_untold", "Outcomes that the shared ledger has not been told yet")?,
-            },
+            ledger_shared: SharedMetrics::new(&r)?,
             ledger_untold: r.gauge("ledger_records_lost", "Messages and receipts without a record, since the start")?,
             ledger_unsealed: r.gauge("ledger_unsealed", "Days that are over and not sealed")?,
             ledger_size: r.gauge("ledger_size_bytes", "Octets of the ledger's files")?,

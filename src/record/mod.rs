@@ -14,6 +14,7 @@ pub mod reference;
 pub mod refusals;
 pub mod registry;
 pub mod sender;
+pub mod shared;
 
 pub use acts::{Act, Acts};
 pub use faults::{Fault, Faults};

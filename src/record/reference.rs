@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::shared;
+
 /// A metric family as the document tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
@@ -18,7 +20,7 @@ pub struct Family {
     pub chinese: &'static str,
 }
 
-const fn family(
+pub(super) const fn family(
     name: &'static str,
     kind: &'static str,
     labels: &'static str,
@@ -246,34 +248,6 @@ const SERVICE: &[Family] = &[
         "账本文件损坏、缺失或被替换",
     ),
     family(
-        "ledger_shared",
-        "gauge",
-        "",
-        "1 where the ledger is a server that several gateways share",
-        "账本为多网关共用",
-    ),
-    family(
-        "ledger_shared_up",
-        "gauge",
-        "",
-        "1 while the shared ledger takes reservations; 0 where there is none",
-        "共享账本可用",
-    ),
-    family(
-        "ledger_shared_clock_skew_seconds",
-        "gauge",
-        "",
-        "the shared server's clock minus the gateway's; beyond 5 s either way submissions are refused",
-        "共享账本服务器与网关的时钟差",
-    ),
-    family(
-        "ledger_shared_untold",
-        "gauge",
-        "",
-        "outcomes that the shared ledger has not been told yet; they are in the journal",
-        "尚未告知共享账本的结果数",
-    ),
-    family(
         "ledger_owner",
         "gauge",
         "",
@@ -399,7 +373,13 @@ const PROCESS: &[Family] = &[
 /// The document.
 pub fn markdown() -> String {
     let mut text = String::from(HEAD);
-    for (title, families) in [("Traffic 业务", TRAFFIC), ("Service 服务", SERVICE), ("Process 进程", PROCESS)] {
+    let parts = [
+        ("Traffic 业务", TRAFFIC),
+        ("Service 服务", SERVICE),
+        ("Shared ledger 共享账本", shared::FAMILIES),
+        ("Process 进程", PROCESS),
+    ];
+    for (title, families) in parts {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n## {title}\n\n| name | type | labels | meaning | 说明 |\n|---|---|---|---|---|");
         for Family { name, kind, labels, english, chinese } in families {
@@ -475,7 +455,7 @@ mod tests {
     fn documented() -> BTreeSet<(String, String, String)> {
         let sorted =
             |labels: &str| labels.split(", ").collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
-        let all = TRAFFIC.iter().chain(SERVICE).chain(PROCESS);
+        let all = TRAFFIC.iter().chain(SERVICE).chain(shared::FAMILIES).chain(PROCESS);
         all.map(|family| (family.name.to_owned(), family.kind.to_owned(), sorted(family.labels))).collect()
     }
 
