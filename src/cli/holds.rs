@@ -155,22 +155,22 @@ fn elsewhere(placed: &Value, chinese: bool) -> String {
         let names: Vec<&str> = placed[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         Some(names.join(", ")).filter(|names| !names.is_empty())
     };
-    let mut text = match (names("acknowledged_by"), chinese) {
+    let on = match (names("acknowledged_by"), chinese) {
         (None, _) => String::new(),
         (Some(names), false) => format!("; in force on {names} too"),
         (Some(names), true) => format!(";{names} 亦已生效"),
     };
-    text += &match (names("silent"), chinese) {
+    let silent = match (names("silent"), chinese) {
         (None, _) => String::new(),
         (Some(names), false) => format!("; {names} did not answer and may send nothing before it is in force there"),
         (Some(names), true) => format!(";{names} 未应答,在其生效之前不得发送"),
     };
-    text += &match (placed["not_shared"].as_str(), chinese) {
+    let not_shared = match (placed["not_shared"].as_str(), chinese) {
         (None, _) => String::new(),
         (Some(why), false) => format!("; NOT on the other gateways yet: {why}"),
         (Some(why), true) => format!(";其他网关尚未生效:{why}"),
     };
-    text
+    on + &silent + &not_shared
 }
 
 /// Until nothing of the hold's scope waits for an answer any more.

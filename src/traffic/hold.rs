@@ -369,15 +369,15 @@ impl Holds {
 
     /// Notes that rows are on disk, unless the hold has changed since. One pass, whatever their number.
     fn written(&self, book: &mut Book, rows: &[Row]) {
-        let (mut held, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        let (mut in_force, mut ended) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
             match row {
-                Row::InForce(hold) => held.insert(hold.number, hold.shared),
+                Row::InForce(hold) => in_force.insert(hold.number, hold.shared),
                 Row::Ended(past) => ended.insert(past.hold.number, past.hold.shared),
             };
         }
         let mut holds = self.in_force.load().holds.clone();
-        for hold in holds.iter_mut().filter(|hold| held.get(&hold.number) == Some(&hold.shared)) {
+        for hold in holds.iter_mut().filter(|hold| in_force.get(&hold.number) == Some(&hold.shared)) {
             hold.persisted = true;
             book.unwritten.remove(&hold.number);
         }

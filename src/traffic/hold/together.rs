@@ -240,8 +240,8 @@ mod tests {
         Hold { number, scope, owner, role, reason, since: T0, until, persisted: false, shared }
     }
 
-    fn end(why: &str) -> Option<Ended> {
-        Some(Ended { at: T0, by: "wang".to_owned(), why: why.to_owned() })
+    fn end(why: &str) -> Ended {
+        Ended { at: T0, by: "wang".to_owned(), why: why.to_owned() }
     }
 
     #[test]
@@ -271,7 +271,7 @@ mod tests {
         let received = holds.receive(vec![of_server(1, 1, "all"), of_server(2, 2, "city:hefei")], &HashMap::new(), T0);
         assert_eq!((received.placed.len(), holds.in_force().len()), (2, 2));
         assert_eq!(holds.absent(&[of_server(2, 2, "city:hefei")]), [1]);
-        let received = holds.receive(vec![of_server(2, 2, "city:hefei")], &HashMap::from([(1, end("over"))]), T0);
+        let received = holds.receive(vec![of_server(2, 2, "city:hefei")], &HashMap::from([(1, Some(end("over")))]), T0);
         assert_eq!((received.ended.len(), &*received.ended[0].by), (1, "wang"));
         assert!(holds.untold().1.is_empty(), "the server knows it");
         // The server has gone back to where the first one was in force: it is told again that it has ended.

@@ -46,12 +46,12 @@ impl Pair {
             senders.push(tokio::spawn(adverts(bind(gateway, "market").await)));
         }
         let pair = Self { sites, gateways, glass, senders, _server: server };
-        pair.settled().await;
+        pair.settled();
         pair
     }
 
     /// Waits until nobody waits any more for what an earlier life of the server may have known.
-    async fn settled(&self) {
+    fn settled(&self) {
         loop {
             let placed = paused(&self.sites[0], &["all"]);
             resumed(&self.sites[0], "all");
