@@ -1,6 +1,7 @@
 //! One request that was let in, and what a handler makes of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::{Day, Msisdn};
+use crate::ledger::Ledger;
 use crate::proxy::Gateway;
 
 use super::auth::Caller;
@@ -51,6 +54,25 @@ impl Call {
         &self.surface.gateway
     }
 
+    /// What work on the gateway comes to, done away from the threads that serve sessions.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Gateway) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let gateway = Arc::clone(&self.surface.gateway);
+        let done = tokio::task::spawn_blocking(move || work(&gateway)).await;
+        done.map_err(|error| Problem::new("unavailable", error.to_string()))
+    }
+
+    /// The same with the ledger, which is unavailable where that fails.
+    pub async fn on_ledger<T: Send + 'static, E: Display + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ledger) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let done = self.beside(move |gateway| work(gateway.ledger())).await?;
+        done.map_err(|error| Problem::new("unavailable", error.to_string()))
+    }
+
     /// The body, read strictly.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
@@ -78,6 +100,17 @@ impl Call {
     pub fn limit(&self) -> usize {
         self.number("limit").unwrap_or(100) as usize
     }
+}
+
+/// A local day that a member names.
+pub fn day(member: &str, text: &str) -> Result<Day, Problem> {
+    Day::parse(text).ok_or_else(|| Problem::invalid(member, "expected a day such as 2026-11-24"))
+}
+
+/// A subscriber whom a member names.
+pub fn subscriber(member: &str, text: &str) -> Result<Msisdn, Problem> {
+    let wrong = |_| Problem::invalid(member, "expected a mainland mobile number of 11 digits");
+    Msisdn::parse(0, 0, text.trim().as_bytes(), false).map_err(wrong)
 }
 
 impl Answer {

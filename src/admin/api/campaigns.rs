@@ -286,14 +286,12 @@ async fn page(call: &Call) -> Result<Vec<Application>, Problem> {
     beside(call, move |gateway| gateway.registry().list(&Filter { unit, state }, behind, limit)).await
 }
 
-/// Away from the threads that serve sessions.
+/// Works on the registry away from the threads that serve sessions.
 pub(super) async fn beside<T: Send + 'static>(
     call: &Call,
     work: impl FnOnce(&Gateway) -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let gateway = Arc::clone(&call.surface.gateway);
-    let done = tokio::task::spawn_blocking(move || work(&gateway)).await;
-    done.map_err(|error| Problem::new("unavailable", error.to_string()))?.map_err(refused)
+    call.beside(work).await?.map_err(refused)
 }
 
 pub(super) fn refused(error: RegistryError) -> Problem {

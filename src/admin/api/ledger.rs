@@ -1,17 +1,17 @@
 //! What operators ask of the ledger. Numbers come in bodies, never in paths, and go out masked.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::admin::call::{Answer, Call, Outcome};
+use crate::admin::call::{self, Answer, Call, Outcome, subscriber};
 use crate::admin::problem::Problem;
-use crate::domain::{Day, LocalTime, Msisdn};
+use crate::domain::{Day, LocalTime};
 use crate::ledger::operate::{Entry, EntryState, ReleaseError};
 use crate::ledger::{AcceptError, Ledger};
+use crate::proxy::Gateway;
 
 use super::audit::reason;
 
@@ -169,13 +169,10 @@ pub(super) struct PrunedView {
 
 pub(super) async fn lookup(call: Call) -> Outcome {
     let LookupBody { number, day } = call.json()?;
-    let wrong = |_| Problem::invalid("number", "expected a mainland mobile number of 11 digits");
-    let number = Msisdn::parse(0, 0, number.trim().as_bytes(), false).map_err(wrong)?;
-    let day = match day {
-        None => LocalTime::of(call.gateway().now()).day,
-        Some(text) => parsed("day", &text)?,
-    };
-    let mut found = beside(&call, move |ledger| ledger.lookup(number, day).map_err(|error| error.to_string())).await?;
+    let number = subscriber("number", &number)?;
+    let today = LocalTime::of(call.gateway().now()).day;
+    let day = day.map_or(Ok(today), |text| call::day("day", &text))?;
+    let mut found = call.on_ledger(move |ledger| ledger.lookup(number, day)).await?;
     found.extend(call.gateway().ledger().lookup_elsewhere(number, day).await.map_err(unavailable)?);
     Answer::json(&found.iter().map(EntryView::of).collect::<Vec<_>>())
 }
@@ -219,7 +216,7 @@ pub(super) async fn accept(call: Call) -> Outcome {
     let found = json!({ "kind": damage.kind.code(), "what": damage.what });
     let act = call.act("ledger.accept", code.as_str(), &why, found);
     call.asked(&act).await?;
-    let accepted = beside(&call, move |ledger| Ok(ledger.accept(&code))).await?;
+    let accepted = call.beside(move |gateway| gateway.ledger().accept(&code)).await?;
     let after = match &accepted {
         Ok(_) => json!({ "accepted": true }),
         Err(error) => json!({ "failed": error.to_string() }),
@@ -233,7 +230,7 @@ pub(super) async fn accept(call: Call) -> Outcome {
 }
 
 pub(super) async fn verify(call: Call) -> Outcome {
-    let checked = beside(&call, |ledger| ledger.verify(|_| ()).map_err(|error| error.to_string())).await?;
+    let checked = call.on_ledger(|ledger| ledger.verify(|_| ())).await?;
     Answer::json(&CheckedView {
         ok: checked.problems.is_empty(),
         days: checked.days,
@@ -244,7 +241,7 @@ pub(super) async fn verify(call: Call) -> Outcome {
 }
 
 pub(super) async fn stats(call: Call) -> Outcome {
-    let stats = beside(&call, |ledger| ledger.stats().map_err(|error| error.to_string())).await?;
+    let stats = call.on_ledger(Ledger::stats).await?;
     let day = |(day, octets): &(Day, u64)| DayView { day: day.to_string(), octets: *octets };
     Answer::json(&StatsView {
         today: stats.today.to_string(),
@@ -273,29 +270,31 @@ pub(super) async fn backup(call: Call) -> Outcome {
     let act = call.act("ledger.backup", name.as_str(), &why, json!({}));
     call.asked(&act).await?;
     let target = to.clone();
-    let gateway = Arc::clone(&call.surface.gateway);
-    let copied = beside(&call, move |ledger| {
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let rows = ledger.backup(&target).map_err(|error| error.to_string())?;
-        // A copy without its holds would let through what is stopped, one without its registry nothing at all.
-        let holds = gateway.copy_holds(&target).map_err(|error| error.to_string());
-        let registry = || gateway.registry().copy(&target).map_err(|error| error.to_string());
-        holds.and_then(|()| registry()).inspect_err(|_| drop(std::fs::remove_dir_all(&target)))?;
-        Ok(rows)
-    })
-    .await;
+    let copied = call.beside(move |gateway| copy(gateway, &folder, &target)).await;
+    let copied = copied.and_then(|copied| copied.map_err(unavailable));
     let after = copied.as_ref().map_or_else(|_| json!({ "failed": true }), |rows| json!({ "rows": rows }));
     let recorded = call.did(act, after).await;
     Answer::json(&BackupView { path: to.display().to_string(), rows: copied?, recorded })
 }
 
+/// Gives how many rows the copy has.
+fn copy(gateway: &Gateway, folder: &Path, target: &Path) -> Result<u64, String> {
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let rows = gateway.ledger().backup(target).map_err(|error| error.to_string())?;
+    // A copy without its holds would let through what is stopped, one without its registry nothing at all.
+    let holds = gateway.copy_holds(target).map_err(|error| error.to_string());
+    let registry = || gateway.registry().copy(target).map_err(|error| error.to_string());
+    holds.and_then(|()| registry()).inspect_err(|_| drop(std::fs::remove_dir_all(target)))?;
+    Ok(rows)
+}
+
 pub(super) async fn prune(call: Call) -> Outcome {
     let PruneBody { before, reason: why } = call.json()?;
     let why = reason(&why)?;
-    let day = parsed("before", &before)?;
+    let day = call::day("before", &before)?;
     let act = call.act("ledger.prune", day.to_string(), &why, json!({}));
     call.asked(&act).await?;
-    let removed = beside(&call, move |ledger| ledger.prune(day).map_err(|error| error.to_string())).await;
+    let removed = call.on_ledger(move |ledger| ledger.prune(day)).await;
     let names = |days: &Vec<Day>| days.iter().map(ToString::to_string).collect::<Vec<_>>();
     let after = removed.as_ref().map_or_else(|_| json!({ "failed": true }), |days| json!({ "removed": names(days) }));
     let recorded = call.did(act, after).await;
@@ -304,20 +303,6 @@ pub(super) async fn prune(call: Call) -> Outcome {
 
 fn unavailable(why: String) -> Problem {
     Problem::new("unavailable", why)
-}
-
-fn parsed(member: &str, text: &str) -> Result<Day, Problem> {
-    Day::parse(text).ok_or_else(|| Problem::invalid(member, "expected a day such as 2026-11-24"))
-}
-
-/// Away from the threads that serve sessions.
-async fn beside<T: Send + 'static>(
-    call: &Call,
-    work: impl FnOnce(&Ledger) -> Result<T, String> + Send + 'static,
-) -> Result<T, Problem> {
-    let gateway = Arc::clone(&call.surface.gateway);
-    let done = tokio::task::spawn_blocking(move || work(gateway.ledger())).await;
-    done.map_err(|error| error.to_string()).and_then(|done| done).map_err(|error| Problem::new("unavailable", error))
 }
 
 impl EntryView {

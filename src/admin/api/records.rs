@@ -1,16 +1,13 @@
 //! What became of a subscriber's messages, from the records. Numbers come in bodies, and go out masked; whoever asks is
 //! on record before the answer is.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::admin::call::{Answer, Call, Outcome};
+use crate::admin::call::{Answer, Call, Outcome, day, subscriber};
 use crate::admin::problem::Problem;
-use crate::domain::{Day, LocalTime, Msisdn, hex};
-use crate::ledger::Ledger;
+use crate::domain::{Day, LocalTime, hex};
 use crate::ledger::history::{Attempt, Fate, Span, To, Verdict};
 
 use crate::ledger::seal::check::Checked;
@@ -149,8 +146,7 @@ pub(super) struct AttemptView {
 pub(super) async fn trace(call: Call) -> Outcome {
     let TraceBody { number, from, to, reason: why } = call.json()?;
     let why = reason(&why)?;
-    let wrong = |_| Problem::invalid("number", "expected a mainland mobile number of 11 digits");
-    let number = Msisdn::parse(0, 0, number.trim().as_bytes(), false).map_err(wrong)?;
+    let number = subscriber("number", &number)?;
     let today = LocalTime::of(call.gateway().now()).day;
     let to = to.map_or(Ok(today), |text| day("to", &text))?;
     let from = from.map_or(Ok(Day::from_number(to.number().saturating_sub(DAYS))), |text| day("from", &text))?;
@@ -160,8 +156,7 @@ pub(super) async fn trace(call: Call) -> Outcome {
     let asked = json!({ "from": from.to_string(), "to": to.to_string() });
     let act = call.act("records.trace", number.to_string(), &why, asked);
     call.asked(&act).await?;
-    let found =
-        beside(&call, move |ledger| ledger.trace(number, Span::of(from, to)).map_err(|error| error.to_string())).await;
+    let found = call.on_ledger(move |ledger| ledger.trace(number, Span::of(from, to))).await;
     let after = found.as_ref().map_or_else(|_| json!({ "failed": true }), |found| json!({ "attempts": found.len() }));
     call.did(act, after).await;
     let found = found?;
@@ -179,22 +174,8 @@ pub(super) async fn verify(call: Call) -> Outcome {
     if head.as_ref().is_some_and(|head| !hash(head)) {
         return Err(Problem::invalid("head", "expected 64 hexadecimal digits"));
     }
-    let checked = beside(&call, move |ledger| ledger.check_seals(head.as_deref()).map_err(|error| error.to_string()));
-    Answer::json(&SealsView::of(&checked.await?))
-}
-
-fn day(member: &str, text: &str) -> Result<Day, Problem> {
-    Day::parse(text).ok_or_else(|| Problem::invalid(member, "expected a day such as 2026-11-24"))
-}
-
-/// Away from the threads that serve sessions.
-async fn beside<T: Send + 'static>(
-    call: &Call,
-    work: impl FnOnce(&Ledger) -> Result<T, String> + Send + 'static,
-) -> Result<T, Problem> {
-    let gateway = Arc::clone(&call.surface.gateway);
-    let done = tokio::task::spawn_blocking(move || work(gateway.ledger())).await;
-    done.map_err(|error| error.to_string()).and_then(|done| done).map_err(|error| Problem::new("unavailable", error))
+    let checked = call.on_ledger(move |ledger| ledger.check_seals(head.as_deref())).await?;
+    Answer::json(&SealsView::of(&checked))
 }
 
 impl SealsView {

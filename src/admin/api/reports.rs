@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use crate::admin::call::{Answer, Call, Outcome};
+use crate::admin::call::{Answer, Call, Outcome, day};
 use crate::admin::problem::Problem;
 use crate::admin::surface::Surface;
 use crate::domain::{Day, LocalTime};
@@ -146,10 +146,7 @@ fn line(step: &ReportStep) -> Vec<u8> {
 }
 
 fn asked(call: &Call) -> Result<Asked, Problem> {
-    let day = |member: &str| {
-        let wrong = || Problem::invalid(member, "expected a day such as 2026-11-24");
-        call.text(member).map(|text| Day::parse(text).ok_or_else(wrong)).transpose()
-    };
+    let day = |member: &str| call.text(member).map(|text| day(member, text)).transpose();
     let today = LocalTime::of(call.gateway().now()).day;
     let from = day("from")?.unwrap_or(today);
     let to = day("to")?.unwrap_or(from);

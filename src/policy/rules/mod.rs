@@ -46,40 +46,51 @@ pub const STATELESS: [(Rule, Check); 15] = [
 ];
 
 /// The rules that look at the recipient, so that they are asked for each recipient of a submit_multi. The others are asked once.
-pub const OF_THE_RECIPIENT: [(Rule, Check); 4] = [
-    (Rule::Destination, destination::check),
-    (Rule::Region, region::check),
-    (Rule::Customers, customers::check),
-    (Rule::OptedOut, opted_out::check),
-];
+pub const OF_THE_RECIPIENT: [(Rule, Check); 4] =
+    some([Rule::Destination, Rule::Region, Rule::Customers, Rule::OptedOut]);
 
 /// The rules about nothing that one recipient has and another has not.
-pub const OF_ALL_RECIPIENTS: [(Rule, Check); 11] = [
-    (Rule::Decode, decode::check),
-    (Rule::Source, source::check),
-    (Rule::Operation, operation::check),
-    (Rule::Schedule, schedule::check),
-    (Rule::Length, length::check),
-    (Rule::Signature, signature::check),
-    (Rule::Contact, contact::check),
-    (Rule::Category, category::check),
-    (Rule::Content, content::check),
-    (Rule::Holiday, holiday::check),
-    (Rule::Hours, hours::check),
-];
+pub const OF_ALL_RECIPIENTS: [(Rule, Check); 11] = some([
+    Rule::Decode,
+    Rule::Source,
+    Rule::Operation,
+    Rule::Schedule,
+    Rule::Length,
+    Rule::Signature,
+    Rule::Contact,
+    Rule::Category,
+    Rule::Content,
+    Rule::Holiday,
+    Rule::Hours,
+]);
 
 /// The rules that a message which has passed is asked again when it comes to another subscriber: those about the recipient,
 /// and those about the time of delivery, of which a campaign has one.
-pub const ASKED_AGAIN: [(Rule, Check); 8] = [
-    (Rule::Schedule, schedule::check),
-    (Rule::Destination, destination::check),
-    (Rule::Region, region::check),
-    (Rule::Customers, customers::check),
-    (Rule::OptedOut, opted_out::check),
-    (Rule::Content, content::check),
-    (Rule::Holiday, holiday::check),
-    (Rule::Hours, hours::check),
-];
+pub const ASKED_AGAIN: [(Rule, Check); 8] = some([
+    Rule::Schedule,
+    Rule::Destination,
+    Rule::Region,
+    Rule::Customers,
+    Rule::OptedOut,
+    Rule::Content,
+    Rule::Holiday,
+    Rule::Hours,
+]);
+
+/// Some of the rules that a submission alone decides; of another there is no function, and nothing compiles.
+const fn some<const N: usize>(rules: [Rule; N]) -> [(Rule, Check); N] {
+    let mut found = [STATELESS[0]; N];
+    let mut at = 0;
+    while at < N {
+        let mut place = 0;
+        while STATELESS[place].0 as usize != rules[at] as usize {
+            place += 1;
+        }
+        found[at] = STATELESS[place];
+        at += 1;
+    }
+    found
+}
 
 #[cfg(test)]
 mod tests {
