@@ -120,14 +120,23 @@ fn measure(args: &Args) -> Result<Report, Failure> {
         middles.push(Middle::gateway("process", "process", at, &pinning)?);
         middles.push(Middle::gateway("power", "power", at, &pinning)?);
         let segments = site::segments()?;
+        let subscribers = segments.len() as u64 * 10_000;
         let mut report = Report::new(&pinning, rounds, seconds);
         for scenario in scenarios {
             let mut counts = Vec::new();
             for middle in &mut middles {
-                counts.push(warm_up(scenario, middle, &segments, seconds).await?);
+                middle.renew(&pinning)?;
+                let count = calibrate(scenario, middle, &segments, seconds).await?;
+                middle.renew(&pinning)?;
+                run(scenario, middle, &segments, count / 8).await?;
+                counts.push(count);
             }
             for round in 0..rounds {
                 for (middle, count) in middles.iter_mut().zip(&counts) {
+                    if middle.served + count.next_multiple_of(scenario.connections as u64) > subscribers {
+                        middle.renew(&pinning)?; // all have had their message of the day
+                        run(scenario, middle, &segments, count / 8).await?;
+                    }
                     progress(&format!("{} {}/{rounds} {:<12}", scenario.name, round + 1, middle.name));
                     let sample = run(scenario, middle, &segments, *count).await?;
                     report.add(scenario, middle.name, sample);
@@ -145,13 +154,10 @@ fn progress(line: &str) {
     }
 }
 
-/// A short run, and the number of messages that will take the wanted time.
-async fn warm_up(scenario: &Scenario, middle: &mut Middle, segments: &[u32], seconds: f64) -> Result<u64, Failure> {
-    let mut settings = settings(scenario, middle, segments);
-    settings.duration = Some(Duration::from_millis(300));
-    let load = checked(run_load(settings).await?)?;
-    // Connections take their numbers by turns, so the fastest cannot have gone further than that.
-    middle.serve(load.sent * scenario.connections as u64);
+/// The number of messages that will take the wanted time. Whom it sends to is not known: each connection goes as far as it comes.
+async fn calibrate(scenario: &Scenario, middle: &Middle, segments: &[u32], seconds: f64) -> Result<u64, Failure> {
+    let duration = Some(Duration::from_millis(300));
+    let load = checked(run_load(LoadSettings { duration, ..settings(scenario, middle, segments) }).await?)?;
     let rate = scenario.rate.unwrap_or(load.throughput);
     // Positive: a rate and a time.
     #[expect(clippy::cast_sign_loss, reason = "the larger of it and 100")]

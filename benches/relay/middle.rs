@@ -21,8 +21,8 @@ pub(crate) struct Middle {
     /// Subscribers of the site that had their message of the day.
     pub(crate) served: u64,
     process: Option<Process>,
-    /// Whether it knows who had a message today.
-    remembers: bool,
+    /// The SMSC behind it and the `durability` of a gateway, which alone knows who had a message today.
+    gateway: Option<(SocketAddr, &'static str)>,
     /// Its files, while it runs.
     _folder: Option<tempfile::TempDir>,
 }
@@ -40,7 +40,7 @@ impl Drop for Process {
 impl Middle {
     /// Straight to the SMSC.
     pub(crate) const fn direct(smsc: SocketAddr) -> Self {
-        Self { name: "direct", address: smsc, served: 0, process: None, remembers: false, _folder: None }
+        Self { name: "direct", address: smsc, served: 0, process: None, gateway: None, _folder: None }
     }
 
     /// The byte relay: this very program with another argument.
@@ -51,7 +51,7 @@ impl Middle {
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().expect("piped above")).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), remembers: false, _folder: None })
+        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), gateway: None, _folder: None })
     }
 
     /// HAProxy in TCP mode with one thread, where it is installed.
@@ -83,7 +83,7 @@ impl Middle {
             address,
             served: 0,
             process: Some(process),
-            remembers: false,
+            gateway: None,
             _folder: Some(folder),
         }))
     }
@@ -91,7 +91,7 @@ impl Middle {
     /// The gateway on a ledger of its own.
     pub(crate) fn gateway(
         name: &'static str,
-        durability: &str,
+        durability: &'static str,
         smsc: SocketAddr,
         pinning: &Pinning,
     ) -> io::Result<Self> {
@@ -107,12 +107,28 @@ impl Middle {
         command.args(["serve", "--allow-test-clock", "--clock-start", site::CLOCK, "--config"]).arg(folder.path());
         let mut process = Process(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?);
         let address = ready(process.0.stderr.take().expect("piped above"))?;
-        Ok(Self { name, address, served: 0, process: Some(process), remembers: true, _folder: Some(folder) })
+        Ok(Self {
+            name,
+            address,
+            served: 0,
+            process: Some(process),
+            gateway: Some((smsc, durability)),
+            _folder: Some(folder),
+        })
+    }
+
+    /// Another gateway with an empty ledger in its place.
+    pub(crate) fn renew(&mut self, pinning: &Pinning) -> io::Result<()> {
+        if let Some((smsc, durability)) = self.gateway {
+            self.process = None; // one at a time
+            *self = Self::gateway(self.name, durability, smsc, pinning)?;
+        }
+        Ok(())
     }
 
     /// Leaves out these subscribers from now on; only the gateway knows who had a message today.
     pub(crate) const fn serve(&mut self, subscribers: u64) {
-        if self.remembers {
+        if self.gateway.is_some() {
             self.served += subscribers;
         }
     }
