@@ -210,7 +210,7 @@ impl Tail {
 
     /// Whether there is room for so many octets of records, when the rows up to `filed` are in a volume.
     pub(super) const fn has_room(&self, records: usize, filed: i64) -> bool {
-        self.at + HEAD + records <= HALF || true
+        self.at + HEAD + records <= HALF || self.last[1 - self.half] <= filed
     }
 
     /// Writes a row, for which there has to be room; as durable as configured when it returns. One that fails may

@@ -1,7 +1,8 @@
 //! Volumes that take turns, and what reads them.
 
-use super::super::disk::RealDisk;
+use super::super::disk::{Act, Disk, RealDisk};
 use super::super::head::Found;
+use super::super::tail::HALF;
 use super::super::volume::{Logs, ReadError};
 use super::*;
 use crate::domain::{Clock, Moment};
@@ -159,4 +160,57 @@ fn read_only(folder: &std::path::Path, volume: VolumeId) -> usize {
     });
     counted.expect("read");
     rows
+}
+
+/// A disk on which nothing can be filed, though what is laid out can be written.
+#[derive(Debug, Default)]
+struct Full(AtomicBool);
+
+impl Disk for Full {
+    fn consent(&self, act: Act) -> rusqlite::Result<()> {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let fails = act == Act::File && self.0.load(Ordering::SeqCst);
+        if fails { Err(rusqlite::Error::SqliteFailure(full, None)) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_filed_stop_the_ledger_and_are_not_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let noon = Moment::parse(NOON).expect("valid");
+    let disk = Arc::new(Full::default());
+    let full = Shelf { disk: Arc::<Full>::clone(&disk), ..shelf(folder.path()) };
+    let journal = opened_on(full, Ticker::new(Clock::starting_at(noon)), &Names::default());
+    let commit = |row: u8, octets| {
+        let ticket = journal.append(&mut vec![row; octets], 1);
+        journal.commit_pending(None, HOWEVER_LONG);
+        journal.outcome(ticket)
+    };
+    assert_eq!(commit(1, 10), Ok(()));
+    disk.0.store(true, Ordering::SeqCst);
+    assert!(journal.file_rows().is_err());
+    assert!(!journal.is_trusted(), "before the tail is full");
+    assert_eq!(commit(2, 10), Ok(()), "what is under way is settled all the same");
+    assert!(!journal.is_trusted());
+    let large = HALF * 3 / 4;
+    assert_eq!([commit(3, large), commit(4, large)], [Ok(()); 2]);
+    assert_eq!(commit(5, large), Err(NotDurable::Failed), "both halves are full");
+    journal.probe();
+    assert!(!journal.is_trusted());
+    disk.0.store(false, Ordering::SeqCst);
+    journal.probe();
+    assert!(journal.is_trusted());
+    assert_eq!(commit(7, HALF + 1), Ok(()), "larger than a half");
+    let mut rows = Vec::new();
+    let day = LocalTime::of(noon).day;
+    let read = journal.read(day, journal.last_row(), &mut |row| {
+        rows.push(row.records.first().copied());
+        Ok(())
+    });
+    read.expect("read");
+    assert_eq!(
+        rows,
+        [1, 2, 3, 4, 0, 0, 7].map(|row: u8| (row > 0).then_some(row)).to_vec(),
+        "two of them tried the disk"
+    );
 }
