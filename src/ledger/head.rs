@@ -5,7 +5,7 @@
 //! row, the first row of each day, and every file by its inode, which no copy has.
 //!
 //! It follows the journal and never goes before it: what it names was committed. A row is in it at once, unless commits
-//! come so densely that more than a fiftieth of the time would go to it; then with one of the next, or
+//! come so densely that more than a two-hundredth of the time would go to it; then with one of the next, or
 //! within 100 ms. It has two halves, one at rest and on the disk while the other is written.
 
 use std::fs::{File, OpenOptions};
@@ -24,7 +24,7 @@ use crate::domain::Day;
 use super::volume::VolumeId;
 
 /// The head is written beside a commit if the last time it took so little of what has passed since.
-const SHARE: u32 = 50;
+const SHARE: u32 = 200;
 /// Or if that was so long ago; a write that was long because the machine was busy says nothing of the next.
 const LAG: Duration = Duration::from_millis(10);
 /// How far it may lag after a loss of power.

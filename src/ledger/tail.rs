@@ -169,6 +169,18 @@ pub(super) fn rows(octets: &[u8]) -> impl Iterator<Item = Written<'_>> {
     })
 }
 
+/// Octets of the first rows that together take as many, or of the first one alone.
+pub(super) fn piece(octets: &[u8], at_most: usize) -> usize {
+    let mut length = 0;
+    for row in rows(octets) {
+        if length > 0 && length + row.length() > at_most {
+            break;
+        }
+        length += row.length();
+    }
+    length
+}
+
 impl Tail {
     /// Opens a folder's tail, or makes one, and empties it: whatever stood in it is in a volume by now.
     pub(super) fn open(shelf: &Shelf) -> rusqlite::Result<Self> {

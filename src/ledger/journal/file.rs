@@ -15,6 +15,9 @@ use super::{Active, Journal};
 const FILE_EVERY: Duration = Duration::from_millis(100);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// Octets of rows that are filed at once.
+const PIECE: usize = 32 * 1024;
+
 /// What wakes the thread that files.
 #[derive(Debug, Default)]
 pub(super) struct Filing {
@@ -49,12 +52,22 @@ impl Journal {
 
     /// Puts the rows that are in the tail alone into their volume, while commits go on.
     pub(in crate::ledger) fn file_rows(&self) -> rusqlite::Result<()> {
-        let mut file = self.file.lock();
-        let Some(tail) = &mut file.tail else { return Ok(()) };
-        let volume = self.volume.lock(); // before the file is let go, or another's turn could come between
-        let rows = tail.unfiled(self.filed()).to_vec();
-        drop(file);
-        self.put(volume, &rows)
+        let mut piece = Vec::new();
+        loop {
+            let mut file = self.file.lock();
+            let Some(tail) = &mut file.tail else { return Ok(()) };
+            let volume = self.volume.lock(); // before the file is let go, or another's turn could come between
+            let rows = tail.unfiled(self.filed());
+            piece.clear();
+            piece.extend_from_slice(&rows[..tail::piece(rows, PIECE)]);
+            let last = piece.len() == rows.len();
+            drop(file);
+            self.put(volume, &piece)?;
+            if last {
+                return Ok(());
+            }
+            std::thread::yield_now(); // who serves sessions may wait for this very core
+        }
     }
 
     /// The same while nothing is committed.

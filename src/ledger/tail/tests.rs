@@ -79,6 +79,20 @@ fn a_row_is_as_large_as_a_half_at_most() {
 }
 
 #[test]
+fn a_piece_is_made_of_whole_rows_and_has_one_at_least() {
+    let (_folder, mut tail) = opened();
+    for number in 1..=3 {
+        append(&mut tail, number, &[1; 100]);
+    }
+    let rows = tail.unfiled(0);
+    let length = HEAD + 100;
+    for (at_most, whole) in [(1, 1), (2 * length - 1, 1), (2 * length, 2), (usize::MAX, 3)] {
+        assert_eq!(piece(rows, at_most), whole * length, "{at_most}");
+    }
+    assert_eq!(piece(&[], 10), 0);
+}
+
+#[test]
 fn rows_end_where_one_is_torn_or_a_bit_has_turned() {
     let (folder, mut tail) = opened();
     for number in 1..=3 {
