@@ -8,7 +8,8 @@
 //! Load and simulated SMSC run in this process, what is measured in a process of
 //! its own with one worker thread, on a core of its own where the machine has
 //! two. Runs of all ways are interleaved, and figures of one way are only
-//! read beside those of another. HAProxy is one of them where it is installed.
+//! read beside those of another. HAProxy is one of them where it is installed,
+//! a proxy with node-smpp with `--node FOLDER`.
 
 mod byte_relay;
 mod middle;
@@ -74,6 +75,9 @@ struct Args {
     /// Length of one measurement
     #[arg(long)]
     seconds: Option<f64>,
+    /// Measure a proxy with node-smpp too; FOLDER is where `npm install --prefix FOLDER smpp` was run
+    #[arg(long, value_name = "FOLDER")]
+    node: Option<std::path::PathBuf>,
     /// Leave processes to any core
     #[arg(long)]
     unpinned: bool,
@@ -117,6 +121,9 @@ fn measure(args: &Args) -> Result<Report, Failure> {
         let at = smsc.local_addr();
         let mut middles = vec![Middle::direct(at), Middle::byte_relay(at, &pinning)?];
         middles.extend(Middle::haproxy(at, &pinning)?.filter(|_| !args.quick));
+        if let Some(folder) = &args.node {
+            middles.push(Middle::node(at, folder, &pinning)?);
+        }
         middles.push(Middle::gateway("process", "process", at, &pinning)?);
         middles.push(Middle::gateway("power", "power", at, &pinning)?);
         let segments = site::segments()?;

@@ -47,11 +47,25 @@ impl Middle {
     pub(crate) fn byte_relay(smsc: SocketAddr, pinning: &Pinning) -> io::Result<Self> {
         let mut command = pinning.command(&std::env::current_exe()?);
         command.arg("--as-byte-relay").arg(smsc.to_string()).stdout(Stdio::piped());
+        Self::printing("byte relay", command)
+    }
+
+    /// A proxy with node-smpp, which lies in this folder's `node_modules`.
+    pub(crate) fn node(smsc: SocketAddr, folder: &Path, pinning: &Pinning) -> io::Result<Self> {
+        let mut command = pinning.command(Path::new("node"));
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/relay/node_proxy.mjs"));
+        command.arg(smsc.ip().to_string()).arg(smsc.port().to_string());
+        command.env("NODE_PATH", folder.join("node_modules")).stdout(Stdio::piped());
+        Self::printing("node-smpp", command)
+    }
+
+    /// A process that prints where it listens.
+    fn printing(name: &'static str, mut command: Command) -> io::Result<Self> {
         let mut process = Process(command.spawn()?);
         let mut line = String::new();
-        BufReader::new(process.0.stdout.take().expect("piped above")).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self { name: "byte relay", address, served: 0, process: Some(process), gateway: None, _folder: None })
+        BufReader::new(process.0.stdout.take().expect("piped")).read_line(&mut line)?;
+        let address = line.trim().parse().map_err(|_| io::Error::other(format!("{name} did not start")))?;
+        Ok(Self { name, address, served: 0, process: Some(process), gateway: None, _folder: None })
     }
 
     /// HAProxy in TCP mode with one thread, where it is installed.
