@@ -75,14 +75,15 @@ fn filter(session: &Turn<'_>, tick: Tick, work: &mut Workspace, inbox: &[u8], in
         multi.write_without(work.passing[index].goes_as(&work.written, inbox), &gone, &mut rest);
     }
     let part = work.passing[index].part;
-    let mut to = Vec::new();
+    let (mut to, mut names) = (Vec::new(), Vec::new());
     if let Held::Many(many) = &mut work.passing[index].held {
         for Denied { place, refusal } in denied.iter().rev() {
             let (mut name, reservation) = many.taken.remove(*place);
             to.push(reservation.recipient());
             name.status = refusal.status;
-            many.refused.push(name);
+            names.push(name);
         }
+        many.refused.extend(names.into_iter().rev()); // in the order of the request
     }
     work.rewrite(index, &rest);
     let Passing { header, octets, .. } = work.passing[index].clone();

@@ -266,6 +266,7 @@ impl Word {
             7 => Self::Stale,
             8 => Self::Full,
             9 => Self::Held,
+            10 => Self::Refused(Reason::LedgerUnavailable), // what stands in its way may have to be given back
             _ => return Err(super::Fault::Answer),
         };
         let version = answer.get(4).map_or(Ok(&[][..]), script::octets)?;

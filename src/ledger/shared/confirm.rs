@@ -22,7 +22,8 @@ const ROUNDS_MAX: usize = 300;
 const CATCHING_UP: Duration = Duration::from_millis(2_500);
 
 /// How long the refusal of a batch waits for what the server may have taken for it to be given back.
-const GIVING_BACK: Duration = Duration::from_secs(1);
+/// Longer than a gateway may be unseen before the others doubt what it has taken (`lua/take.lua`).
+const GIVING_BACK: Duration = Duration::from_millis(1_500);
 
 /// A reservation of the batch that the server has refused, by its place among those handed in.
 #[derive(Clone, Copy, Debug)]

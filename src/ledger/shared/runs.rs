@@ -63,6 +63,12 @@ impl Runs {
         self.known.read().runs.last().map_or(0, |(_, run)| *run)
     }
 
+    /// Number of the run before the last one; that of the last one if there was none before.
+    pub(super) fn before(&self) -> u32 {
+        let known = self.known.read();
+        known.runs.iter().rev().nth(1).or(known.runs.last()).map_or(0, |(_, run)| *run)
+    }
+
     /// Which of the server's ledgers gave the last run; empty before the first.
     pub(super) fn ledger(&self) -> String {
         self.known.read().ledger.clone()

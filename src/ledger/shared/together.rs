@@ -128,6 +128,7 @@ impl Together {
         let asked = shared.link.tick();
         let mut call = live.scripts.call(Script::Lease);
         call.arg(live.run).arg(live.epoch).arg(shared.lease.version()).arg(shared.link.name());
+        call.arg(shared.runs.before());
         let answer = shared.link.ask_durably(&live, vec![call]).await;
         shared.lease.replicas_late.store(answer == Err(Fault::Replicas), std::sync::atomic::Ordering::Relaxed);
         let answer = answer.ok()?;

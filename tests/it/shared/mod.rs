@@ -2,6 +2,7 @@
 
 mod faults;
 mod holds;
+mod moves;
 mod rules;
 mod server;
 

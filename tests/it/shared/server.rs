@@ -10,6 +10,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     folder: tempfile::TempDir,
     arguments: Vec<String>,
+    /// Whether it is a sentinel.
+    sentinel: bool,
 }
 
 impl Server {
@@ -19,20 +21,43 @@ impl Server {
     }
 
     pub(crate) fn with(arguments: &[&str]) -> Self {
+        let mut server = Self::new(arguments);
+        server.again();
+        server
+    }
+
+    /// A sentinel that calls a server `smsluice`; two of them agree that it is gone.
+    pub(crate) fn sentinel(master: u16) -> Self {
+        let mut server = Self::new(&[]);
+        server.sentinel = true;
+        let settings = format!(
+            "sentinel monitor smsluice 127.0.0.1 {master} 2\nsentinel down-after-milliseconds smsluice 1000\n\
+             sentinel failover-timeout smsluice 6000\n"
+        );
+        std::fs::write(server.folder.path().join("sentinel.conf"), settings).expect("written");
+        server.again();
+        server
+    }
+
+    fn new(arguments: &[&str]) -> Self {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut server = Self { child: None, port, folder, arguments };
-        server.again();
-        server
+        Self { child: None, port, folder, arguments, sentinel: false }
     }
 
     /// Starts it on what its folder holds.
     pub(crate) fn again(&mut self) {
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--dir"])
+        let mut command = Command::new("redis-server");
+        if self.sentinel {
+            command.arg(self.folder.path().join("sentinel.conf")).arg("--sentinel");
+        } else {
+            command.args(["--save", ""]);
+        }
+        let child = command
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"])
             .arg(self.folder.path())
             .args(&self.arguments)
             .stdin(Stdio::null())

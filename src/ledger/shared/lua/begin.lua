@@ -8,7 +8,9 @@ redis.call('HSETNX', KEYS[1], 'id', name)
 -- An earlier life of the server may have known of leases that this one does not: whoever waits for all gateways waits
 -- for those too, as for one more gateway that nobody sees.
 if redis.call('HGET', KEYS[1], 'life') ~= life then
-  redis.call('HSET', KEYS[1], 'life', life)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[1], 'shift'))
+  redis.call('HSET', KEYS[1], 'life', life, 'lifeat', string.format('%.0f', now))
   redis.call('HSET', '{smsluice}:gateways', 'life:' .. life, '0\0000\0\0')
 end
 local own = run == '0' and before or run

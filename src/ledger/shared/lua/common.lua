@@ -5,10 +5,15 @@
 local P = '{smsluice}:'
 local SLOT, QUOTA, USER, OWN, SPREAD, SHADOW_SLOT, SHADOW_QUOTA, SHADOW_SPREAD = 1, 2, 4, 8, 16, 32, 64, 128
 
+-- Reads what a message took. While a cluster moves the slot to another node, a key that is not here, or not any more, is an
+-- error; so each is looked at before any is changed, and a script is done whole or not at all.
 local function split(text)
-  local fields = {}
-  for field in string.gmatch(text, '([^%z]*)%z') do fields[#fields + 1] = field end
-  return fields
+  local w = {}
+  for field in string.gmatch(text, '([^%z]*)%z') do w[#w + 1] = field end
+  local day, bucket = w[2], string.sub(w[1], 1, 9)
+  redis.call('EXISTS', P .. 's:' .. day .. ':' .. w[4] .. ':' .. bucket, P .. 'u:' .. day .. ':' .. w[5] .. ':' .. bucket,
+    P .. 'q:' .. day .. ':' .. w[5], P .. 'q:' .. day .. ':' .. w[6], P .. 'unknown')
+  return w
 end
 
 local function has(effects, effect) return bit.band(effects, effect) ~= 0 end

@@ -3,4 +3,5 @@
 local run, count = unpack(ARGV)
 local record = redis.call('HGET', GATEWAYS, run)
 if not record or count ~= '' and string.match(record, '^%d+') ~= count then return 0 end
+if count == '' then redis.call('HDEL', P .. 'seen', run) end
 return redis.call('HDEL', GATEWAYS, run)

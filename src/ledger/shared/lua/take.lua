@@ -5,14 +5,14 @@
 -- `numbers` end with the version of the holds that the gateway has in force: without the latest it is given nothing (P7).
 -- Answers: code, observed (1 duplicate, 2 spread, 4 quota), subscribers counted, effects of the group joined, its version
 local P = '{smsluice}:'
-local TAKEN, DUPLICATE, SPREAD, QUOTA, CLOCK, FENCED, LOST, STALE, FULL, HELD = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+local TAKEN, DUPLICATE, SPREAD, QUOTA, CLOCK, FENCED, LOST, STALE, FULL, HELD, DOUBT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 local token, number, day, slot_scope, quota_scope, account, segment = unpack(ARGV, 1, 7)
 local run, epoch, sent, deadline, today, effects, once, once_most, spread, spread_most, window, quota, quota_most, own_most, holds =
   struct.unpack('>I4I4I8I8I2BBBBI4I4BI4I4I8', ARGV[8])
 local call = redis.call
 
 -- One clock, the server's, opens days for all gateways; a request of a connection that was given up takes nothing.
-local meta = call('HMGET', KEYS[1], 'shift', 'floor', 'e' .. run, 'hv')
+local meta = call('HMGET', KEYS[1], 'shift', 'floor', 'e' .. run, 'hv', 'lifeat')
 local time = call('TIME')
 local shift = tonumber(meta[1] or 0)
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + shift
@@ -27,6 +27,29 @@ if now_day > floor then
   call('SET', P .. 'day:' .. now_day, 1, 'EXAT', gone_at(now_day))
 elseif call('EXISTS', P .. 'day:' .. now_day) == 0 then
   return {LOST} -- the day was opened and is not here: what it held is lost
+end
+
+-- A gateway that was not seen lately, or not since the server began, may have refused what it took here without being
+-- able to say so. What stands in the way only because of that is refused for now, and not as a duplicate (P6). One
+-- that stays away is waited for ten seconds.
+local function is_in_doubt(seen)
+  local life, at = string.match(seen or '', '^(%d+)%z(%d+)$')
+  if not life then return false end
+  if life ~= (meta[5] or '0') then return now < tonumber(meta[5]) + 10000 end
+  return now - tonumber(at) > 1250 and now - tonumber(at) < 10000
+end
+local function duplicate(tokens)
+  for at = 1, #tokens, 8 do
+    local its_run = math.floor(struct.unpack('>I8', string.sub(tokens, at, at + 7)) / 8589934592)
+    if its_run ~= run and is_in_doubt(call('HGET', P .. 'seen', its_run)) then return {DOUBT} end
+  end
+  return {DUPLICATE}
+end
+local function full(code)
+  for _, seen in ipairs(call('HVALS', P .. 'seen')) do
+    if is_in_doubt(seen) then return {DOUBT} end
+  end
+  return {code}
 end
 
 local group = ARGV[9]
@@ -55,13 +78,13 @@ local slot_key, slot = P .. 's:' .. day .. ':' .. slot_scope .. ':' .. bucket, '
 if once ~= 0 then slot = call('HGET', slot_key, field) or '' end
 local window_key = P .. 'w:' .. segment
 if once == 2 and #slot >= once_most * 8 then
-  if spread == 2 and in_window(window_key) >= spread_most then return {SPREAD} end
-  return {DUPLICATE}
+  if spread == 2 and in_window(window_key) >= spread_most then return full(SPREAD) end
+  return duplicate(slot)
 end
 local observed = 0
 if spread == 2 then
   call('ZREMRANGEBYSCORE', window_key, '-inf', now - window)
-  if call('ZCARD', window_key) >= spread_most then return {SPREAD} end
+  if call('ZCARD', window_key) >= spread_most then return full(SPREAD) end
 elseif spread == 1 then
   local shadow = P .. 'ow:' .. segment
   call('ZREMRANGEBYSCORE', shadow, '-inf', now - window)
@@ -71,8 +94,8 @@ local user_key, users = P .. 'u:' .. day .. ':' .. quota_scope .. ':' .. bucket,
 local count = quota ~= 0 and counted('q', quota_scope) or -1
 if quota == 2 then
   if bit.band(effects, 4) ~= 0 then users = call('HGET', user_key, field) or '' end
-  if users == '' and count >= quota_most then return {QUOTA} end
-  if bit.band(effects, 8) ~= 0 and counted('q', account) >= own_most then return {QUOTA} end
+  if users == '' and count >= quota_most then return full(QUOTA) end
+  if bit.band(effects, 8) ~= 0 and counted('q', account) >= own_most then return full(QUOTA) end
 elseif quota == 1 then
   if count + counted('oq', quota_scope) >= quota_most then observed = observed + 4 else effects = effects + 64 end
 end
