@@ -158,6 +158,47 @@ async fn without_the_server_nothing_passes_and_what_was_settled_meanwhile_is_tol
 }
 
 #[tokio::test]
+async fn what_a_gateway_could_not_give_back_yet_is_no_duplicate_on_another() {
+    let (mut server, smsc, time) = (Server::start(), journaling_smsc(17).await, Time::open());
+    let [mut a, mut b] = [0; 2].map(|_| site(&policy(1, ""), smsc.local_addr(), &server.url()));
+    let (one, two) = (run(&mut a, time).await, run(&mut b, time).await);
+    let (mut first, mut second) = (bind(&one, "hefei").await, bind(&two, "hefei").await);
+    smsc.change(|behaviour| {
+        behaviour.latency = Latency::fixed(Duration::from_secs(1));
+        behaviour.errors = vec![(0x14, 1.0)];
+    });
+    first.send_raw(&good(&hefei(1)).submit_sm(5)).await.expect("sent");
+    until("at the SMSC", || smsc.stats().received.contains_key("submit_sm")).await;
+    server.kill();
+    let refused = first.next_pdu().await.expect("answered");
+    assert_eq!(refused[8..12], [0, 0, 0, 0x14], "its sender knows that it was not sent");
+    signal(one.pid(), true); // it cannot say so to the server, which has the slot and the quota's only place taken for it
+    smsc.change(|behaviour| {
+        behaviour.latency = Latency::fixed(Duration::ZERO);
+        behaviour.errors.clear();
+    });
+    server.again();
+    two.wait_ready(true, Duration::from_secs(10)).await;
+    for n in [1, 2] {
+        assert_eq!(
+            status(&mut second, &good(&hefei(n))).await,
+            LEDGER_UNAVAILABLE,
+            "not a duplicate, and no full quota"
+        );
+    }
+    signal(one.pid(), false);
+    let began = Instant::now();
+    while status(&mut second, &good(&hefei(1))).await != 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "what it has given back is free");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status(&mut first, &good(&hefei(1))).await, DUPLICATE);
+    one.kill();
+    // One that stays away is waited for ten seconds, and then what it took stands as it is.
+    assert_eq!(status(&mut second, &good(&hefei(1))).await, DUPLICATE, "its own is certain at once");
+}
+
+#[tokio::test]
 async fn a_gateway_starts_without_the_server_and_serves_when_it_comes() {
     let (mut server, smsc, time) = (Server::start(), journaling_smsc(12).await, Time::open());
     server.kill();
