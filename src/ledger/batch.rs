@@ -1,5 +1,8 @@
 //! What one session gathers for the journal: the records of a batch, and what they stand under.
 
+#[cfg(test)]
+mod tests;
+
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
 use crate::policy::{Permit, Reason, Refusal};
 use crate::smpp::coding::{Dc15, DefaultAlphabet};
