@@ -126,3 +126,75 @@ impl std::fmt::Debug for Held {
         write!(f, "{}{}", self.index, if self.pending { " pending" } else { "" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Effects, Terms};
+    use super::*;
+    use crate::smpp::udh::Part;
+
+    fn group(total: u8) -> Group {
+        let part = Part { kind: PartKind::Udh8, reference: 7, total, index: 1 };
+        let piece = Piece { part, to: Recipient::Other(1), from: 2, data_coding: 8, text: "".into() };
+        let taken = Taken {
+            recipient: None,
+            day: Day::from_number(9),
+            effects: Effects::default(),
+            account: 1,
+            slot_scope: 0,
+            quota_scope: 1,
+            spread_at_ms: 0,
+            terms: Terms::default(),
+        };
+        Group::new(&piece, taken, 600_000)
+    }
+
+    fn texts(group: &Group) -> Option<Vec<(u8, String)>> {
+        match group.earlier().passed {
+            Passed::All => None,
+            Passed::Some(parts) => Some(parts.iter().map(|(index, text)| (*index, (*text).to_owned())).collect()),
+        }
+    }
+
+    #[test]
+    fn a_message_is_done_when_the_smsc_has_every_part_of_it() {
+        let mut group = group(3);
+        group.hold(3, "c".into());
+        group.hold(1, "a".into());
+        assert_eq!(texts(&group), Some(vec![(1, "a".to_owned()), (3, "c".to_owned())]), "in their order");
+        assert!(!group.sent(1), "two are missing");
+        group.hold(2, "b".into());
+        assert!(!group.sent(2) && group.is_pending(), "one is under way");
+        assert!(group.sent(3) && group.is_done());
+        assert_eq!((texts(&group), group.is_pending(), group.weight()), (None, false, Group::WEIGHT));
+        assert!(group.sent(3), "and it stays so");
+    }
+
+    #[test]
+    fn a_part_that_was_refused_is_held_no_more() {
+        let mut group = group(2);
+        group.hold(1, "a".into());
+        group.hold(2, "b".into());
+        assert!(!group.gone(1), "the other one is held");
+        assert!(!group.sent(2), "and alone it is no whole message");
+        assert!(!group.is_pending());
+        group.hold(1, "again".into());
+        assert_eq!(group.weight(), Group::WEIGHT + 2 * Group::PART_WEIGHT + "again".len() + "b".len());
+        assert!(!group.gone(1) && group.gone(2), "nothing is left of it");
+        group.end();
+        assert!(group.is_done() && !group.gone(2), "what has ended holds what it took");
+    }
+
+    #[test]
+    fn a_part_that_comes_again_takes_the_place_of_the_first() {
+        let mut group = group(2);
+        group.hold(1, "a".into());
+        assert!(!group.sent(1) && !group.is_pending());
+        group.hold(1, "b".into());
+        assert!(group.is_pending());
+        assert_eq!(texts(&group), Some(vec![(1, "b".to_owned())]));
+        let earlier = group.earlier();
+        assert_eq!((earlier.total, earlier.data_coding, earlier.day, earlier.over), (2, 8, Day::from_number(9), false));
+        assert!(Group::ended(earlier.day).over);
+    }
+}

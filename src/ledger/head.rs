@@ -448,6 +448,35 @@ mod tests {
     }
 
     #[test]
+    fn a_half_rests_once_it_is_synced_and_is_not_written_by_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = opened(folder.path());
+        let index = |file: &HeadFile| file.half.lock().as_ref().expect("a file").index;
+        file.settle().expect("written");
+        let before = index(&file);
+        file.sync_seldom(Duration::ZERO);
+        assert_eq!(index(&file), before, "there is nothing new to sync");
+        file.advanced(day(7), 1, 2);
+        file.write_now().expect("written");
+        file.sync_seldom(Duration::from_secs(3600));
+        assert_eq!(index(&file), before, "it was synced a moment ago");
+        file.sync_seldom(Duration::ZERO);
+        assert_eq!(index(&file), 1 - before);
+        file.synced(1);
+        file.named(4);
+        file.settle().expect("written");
+        let last = head(folder.path());
+        assert_eq!((last.synced, last.names, last.boot), (1, 4, boot()));
+        let turn = last.turn;
+        let newest = half_of(folder.path(), turn).expect("read").expect("there");
+        assert_eq!(half_of(folder.path(), turn + 1).expect("read"), None);
+        drop(file);
+        assert_eq!(index(&opened(folder.path())), 1 - newest as u64, "the newest one is left as it is");
+        let own = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        assert_eq!(boot(), own.trim());
+    }
+
+    #[test]
     fn what_is_too_old_to_matter_is_forgotten() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = opened(folder.path());

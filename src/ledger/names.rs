@@ -77,3 +77,38 @@ impl Names {
         self.iter().find(|(own, _)| *own == id).map(|(_, name)| name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_has_one_number_and_is_found_by_it() {
+        let mut names = Names::default();
+        assert!(names.is_empty() && names.are_whole());
+        let own = [names.account("a"), names.unit("a"), names.account("b")];
+        assert_eq!((own, names.account("a"), names.unit("a")), ([1, 2, 3], 1, 2));
+        assert!(!names.is_empty());
+        assert_eq!(names.len(), 3);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|id| names.name(id)),
+            [None, Some("account:a"), Some("unit:a"), Some("account:b"), None]
+        );
+        assert_eq!((names.number("unit:a"), names.number("a")), (Some(2), None));
+        assert_eq!(names.by_number(), ["", "account:a", "unit:a", "account:b"]);
+    }
+
+    #[test]
+    fn a_number_without_its_name_is_noticed() {
+        let mut names = Names::default();
+        names.restore(2, "unit:a".to_owned());
+        assert!(!names.are_whole(), "the first is missing");
+        names.restore(1, "account:a".to_owned());
+        assert!(names.are_whole());
+        assert_eq!(names.account("b"), 3, "numbers go on behind the last");
+        let mut last = Names::default();
+        last.restore(u16::MAX, "unit:z".to_owned());
+        assert!(last.are_whole(), "behind the last number names share it");
+        assert_eq!(last.account("more"), u16::MAX);
+    }
+}

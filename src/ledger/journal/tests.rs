@@ -214,3 +214,95 @@ fn rows_that_cannot_be_filed_stop_the_ledger_and_are_not_lost() {
         "two of them tried the disk"
     );
 }
+
+#[test]
+fn ids_rows_and_names_go_on_and_the_head_knows_them() {
+    let (folder, day) = written();
+    let Found::Head(head, _) = super::super::head::read(folder.path()).expect("read") else { panic!("no head") };
+    let mut names = Names::default();
+    names.account("first");
+    let start = |next_id, next_row| Start { day, names: &names, next_id, next_row, ends: None };
+    let ticker = || Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid")));
+    let sealed = Journal::open(shelf(folder.path()), ticker(), start(9, 7), Arc::new(Unwatched)).expect("opened");
+    assert_eq!((sealed.next_id(), sealed.last_row(), sealed.names().len()), (9, 6, 1));
+    sealed.append(&mut vec![1], 2);
+    assert_eq!(sealed.next_id(), 11);
+    sealed.commit_pending(None, HOWEVER_LONG);
+    assert_eq!((sealed.is_trusted(), sealed.last_row()), (false, 6), "nothing is written to what is damaged");
+    assert!(sealed.resting.lock().is_none());
+    let journal = opened(&folder, ticker(), &names);
+    assert!(journal.resting.lock().is_some(), "the volume that was at rest is open again");
+    let fresh = tempfile::tempdir().expect("a folder");
+    let journal = opened(&fresh, ticker(), &names);
+    assert!(journal.resting.lock().is_none());
+    for (reservations, next_id) in [(2, 3), (3, 6)] {
+        journal.append(&mut vec![1], reservations);
+        journal.commit_pending(None, HOWEVER_LONG);
+        journal.settle_head().expect("written");
+        let Found::Head(head, _) = super::super::head::read(fresh.path()).expect("read") else { panic!("no head") };
+        assert_eq!((head.next_id, head.row, journal.last_row()), (next_id, head.row, head.row));
+    }
+    assert!((1..=40).contains(&head.row));
+}
+
+#[test]
+fn commits_that_several_share_are_expected_to_be_shared_for_a_while() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ticker = Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid")));
+    let journal = opened(&folder, ticker, &Names::default());
+    let commit = |appends: &[u64]| {
+        for reservations in appends {
+            journal.append(&mut vec![0; 4000], *reservations);
+        }
+        journal.commit_pending(None, HOWEVER_LONG);
+        journal.sharing.load(Ordering::Relaxed)
+    };
+    assert_eq!(commit(&[1]), 0);
+    assert_eq!(commit(&[1, 0]), 0, "nobody waits for a settlement");
+    assert_eq!(commit(&[1, 0, 2]), SHARING_MEMORY);
+    assert_eq!(commit(&[5]), SHARING_MEMORY - 1);
+    assert_eq!(journal.committing.load(Ordering::Relaxed), 0, "none is under way");
+    let pending = journal.pending.lock();
+    assert!(pending.records.is_empty() && pending.records.capacity() >= 4000, "its memory is kept");
+}
+
+#[test]
+fn what_waits_to_be_written_is_bounded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ticker = Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid")));
+    let journal = opened(&folder, ticker, &Names::default());
+    assert!(!journal.is_full());
+    journal.append(&mut vec![0; PENDING_MAX - 1], 0);
+    assert!(!journal.is_full());
+    journal.append(&mut vec![0; 1], 0);
+    assert!(journal.is_full());
+}
+
+#[test]
+fn a_commit_that_takes_its_time_is_seen_and_one_that_does_not_answer_is_not_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ticker = Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid")));
+    let mut journal = opened(&folder, ticker, &Names::default());
+    let ago = std::time::Duration::from_secs(100);
+    Arc::get_mut(&mut journal).expect("nobody else has it").began -= ago;
+    assert!(journal.is_trusted() && !journal.has_not_answered_for(std::time::Duration::ZERO), "none is under way");
+    journal.committing.store(1, Ordering::Relaxed); // a hundred seconds ago
+    assert!(journal.has_not_answered_for(ago / 2) && !journal.has_not_answered_for(ago * 2));
+    assert!(journal.is_stalled() && !journal.is_trusted());
+    journal.committing.store(ago.as_millis() as u64 - 1000, Ordering::Relaxed); // a second ago
+    assert!(!journal.is_stalled() && journal.is_trusted());
+    assert!(!journal.has_not_answered_for(ago / 2));
+    journal.committing.store(0, Ordering::Relaxed);
+    journal.trusted.store(false, Ordering::Relaxed);
+    assert!(!journal.is_trusted());
+}
+
+#[test]
+fn only_so_many_failures_are_remembered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ticker = Ticker::new(Clock::starting_at(Moment::parse(NOON).expect("valid")));
+    let journal = opened(&folder, ticker, &Names::default());
+    (1..=FAILURES_KEPT as u64 + 2).for_each(|generation| journal.remember_failure(generation));
+    let failures = journal.failures.lock();
+    assert_eq!((failures.len(), failures.front()), (FAILURES_KEPT, Some(&3)));
+}

@@ -143,3 +143,51 @@ fn old_days_go_and_none_that_a_start_would_read() {
     assert_eq!(world.ledger().prune(own(0).next()).expect("looked"), [], "within reach");
     assert!(world.ledger().journal.guard().is_ok());
 }
+
+#[test]
+fn an_unknown_outcome_is_counted_until_it_is_released_known_or_too_old() {
+    let taken = |day| Taken {
+        recipient: None,
+        day: Day::from_number(day),
+        effects: super::super::record::Effects::default(),
+        account: 1,
+        slot_scope: 0,
+        quota_scope: 1,
+        spread_at_ms: 0,
+        terms: super::super::record::Terms::default(),
+    };
+    let mut unknown = Unknown::default();
+    for (id, day) in [(1, 7), (2, 8), (3, 8), (4, 9)] {
+        unknown.insert(id, Unanswered::new(taken(day), None, Moment::from_ms(0)));
+    }
+    unknown.insert(5, Unanswered::new(taken(9), Some(PartOf::new(3, 1, 2)), Moment::from_ms(0)));
+    assert!(unknown.release(2).is_ok_and(|one| one.is_released()));
+    assert_eq!(unknown.release(2).map(|_| ()), Err(ReleaseError::NotUnknown));
+    assert_eq!(unknown.release(5).map(|_| ()), Err(ReleaseError::Part));
+    assert_eq!((unknown.len(), unknown.listed().len()), (4, 4));
+    assert!(unknown.remove(2).is_some_and(|one| one.is_released()), "it was sent after all");
+    assert!(unknown.remove(2).is_none());
+    assert_eq!(unknown.len(), 4);
+    assert!(unknown.release(3).is_ok());
+    unknown.forget_before(Day::from_number(8));
+    assert_eq!((unknown.all.len(), unknown.len()), (3, 2), "that of the eighth day is released");
+    unknown.forget_before(Day::from_number(9));
+    assert_eq!((unknown.all.len(), unknown.len()), (2, 2));
+    assert_eq!(PartOf::new(3, 1, 2).place(), (3, 2));
+}
+
+#[test]
+fn the_figures_add_up_both_volumes_of_a_day() {
+    let world = two_days();
+    let ledger = world.ledger();
+    let folder = ledger.journal.shelf().folder.clone();
+    let before = ledger.stats().expect("read");
+    let second = VolumeId::first(today(&world)).other().path(&folder);
+    std::fs::write(&second, [0; 100]).expect("written");
+    let after = ledger.stats().expect("read");
+    assert_eq!(after.days.len(), before.days.len());
+    for ((day, octets), (same, more)) in before.days.iter().zip(&after.days) {
+        assert_eq!((day, octets + if *day == today(&world) { 100 } else { 0 }), (same, *more));
+    }
+    std::fs::remove_file(second).expect("removed");
+}
