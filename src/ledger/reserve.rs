@@ -6,6 +6,9 @@
 //! subscriber meet as if one came after the other, and a refusal costs nothing
 //! (P2, P6).
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dashmap::mapref::entry::Entry;

@@ -1,6 +1,9 @@
 //! What becomes of reservations: settled, given back, taken again; and how that
 //! gets into the journal, and to the server where there is a shared ledger.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::Ordering;
 
 use crate::domain::{Invariant, Msisdn};

@@ -1,5 +1,8 @@
 //! The ledger's own threads: one writes, one files, one keeps house once a second, one watches the disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
