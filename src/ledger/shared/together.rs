@@ -1,6 +1,6 @@
 //! What a gateway asks of the server about holds, and tells it of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,13 +204,17 @@ impl Together {
     /// Waits until nobody can write any more who does not know a version of the holds.
     pub async fn everywhere(&self, version: u64) -> Everywhere {
         let began = tokio::time::Instant::now();
-        let mut seen = Vec::new();
+        let (mut knows, mut does_not) = (BTreeMap::new(), BTreeMap::new());
         loop {
-            let looked = self.gateways(version).await;
-            if let Some(peers) = looked {
-                seen = peers;
-                if seen.iter().all(|peer| peer.own || peer.version >= version) {
-                    break;
+            if let Some(peers) = self.gateways(version).await {
+                let (know, rest): (Vec<_>, Vec<_>) =
+                    peers.into_iter().filter(|peer| !peer.own).partition(|peer| peer.version >= version);
+                let all = rest.is_empty();
+                does_not.extend(rest.into_iter().map(|peer| (peer.run.clone(), peer)));
+                does_not.retain(|run, _| know.iter().all(|peer| peer.run != *run));
+                knows.extend(know.into_iter().map(|peer| (peer.run.clone(), peer)));
+                if all {
+                    break; // who is not there any more has left, or was found silent by another
                 }
             }
             if began.elapsed() >= LEASE_OVER {
@@ -218,18 +222,13 @@ impl Together {
             }
             tokio::time::sleep(LOOK).await;
         }
-        let mut everywhere = Everywhere::default();
-        for peer in seen.into_iter().filter(|peer| !peer.own) {
-            if peer.version >= version {
-                everywhere.acknowledged.push(peer.name);
-                continue;
-            }
-            self.forget(&peer).await;
-            if !peer.name.is_empty() {
-                everywhere.silent.push(peer.name);
-            }
+        for peer in does_not.values() {
+            self.forget(peer).await;
         }
-        everywhere
+        let names = |peers: BTreeMap<String, Peer>| {
+            peers.into_values().map(|peer| peer.name).filter(|name| !name.is_empty()).collect()
+        };
+        Everywhere { acknowledged: names(knows), silent: names(does_not) }
     }
 
     /// Who may have a lease, as long as the server still has what it had when it was told a version.

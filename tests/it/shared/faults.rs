@@ -192,10 +192,8 @@ async fn what_a_gateway_could_not_give_back_yet_is_no_duplicate_on_another() {
         assert!(began.elapsed() < Duration::from_secs(10), "what it has given back is free");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(status(&mut first, &good(&hefei(1))).await, DUPLICATE);
-    one.kill();
-    // One that stays away is waited for ten seconds, and then what it took stands as it is.
-    assert_eq!(status(&mut second, &good(&hefei(1))).await, DUPLICATE, "its own is certain at once");
+    one.wait_ready(true, Duration::from_secs(10)).await;
+    assert_eq!(status(&mut second, &good(&hefei(1))).await, DUPLICATE, "what is its own it knows for certain");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ fn part(to: &str, reference: u8, total: u8, index: u8, text: &str) -> SubmitSpec
 async fn the_parts_of_a_message_come_over_two_gateways_and_are_one_message() {
     const TEXTS: [&str; 3] = ["合肥移动新营业厅开业,", "欢迎光临。合肥移", "动 询0551-1860"];
     let (server, smsc, time) = (Server::start(), journaling_smsc(4).await, Time::open());
-    let policy = policy(2, "[length]\nlimit = 160\nmultipart = \"group\"\n");
+    let policy = policy(2, ""); // with `length.multipart = "group"`
     let [mut a, mut b] = [0; 2].map(|_| site(&policy, smsc.local_addr(), &server.url()));
     let (one, two) = (run(&mut a, time).await, run(&mut b, time).await);
     let (mut first, mut second) = (bind(&one, "hefei").await, bind(&two, "hefei").await);
