@@ -1,7 +1,7 @@
 //! What one session gathers for the journal: the records of a batch, and what they stand under.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use crate::domain::{Day, LocalTime, Moment, Msisdn};
 use crate::policy::{Permit, Reason, Refusal};

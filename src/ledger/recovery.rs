@@ -1,6 +1,9 @@
 //! After a start: the journal is replayed, and what was under way when the
 //! process ended becomes an unknown outcome.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

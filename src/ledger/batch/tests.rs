@@ -16,14 +16,14 @@ use crate::traffic::Throttle;
 
 const TEXT: &str = "家庭V网今起办理。移动 询0551-1860";
 
-struct World {
-    rules: Ruleset,
+pub(in crate::ledger) struct World {
+    pub(in crate::ledger) rules: Ruleset,
     account: Account,
     throttle: Throttle,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(in crate::ledger) fn new() -> Self {
         let rules = with_switches(Switches::default());
         let throttle = Throttle::new(Rate { per_second: 1, burst: 1 }, Ticker::new(Clock::System));
         Self { rules, account: account(AccountClass::CityMoa), throttle }
@@ -46,13 +46,13 @@ impl World {
         world
     }
 
-    fn claim<'a>(&'a self, about: About<'a>) -> Claim<'a> {
+    pub(in crate::ledger) fn claim<'a>(&'a self, about: About<'a>) -> Claim<'a> {
         let (account, throttle, rules) = (&self.account, &self.throttle, &self.rules);
         let tick = Tick { wall: at(WEEKDAY), steady_ms: 0, steady_ns: 0 };
         Claim { account, scopes: Scopes { account: 1, unit: 2 }, throttle, rules, tick, owed: None, about }
     }
 
-    fn permit(&self, schedule: &str) -> Permit {
+    pub(in crate::ledger) fn permit(&self, schedule: &str) -> Permit {
         let mut frame = Frame::new("6202", TEXT);
         frame.schedule = schedule.to_owned();
         let octets = frame.octets();
@@ -61,7 +61,7 @@ impl World {
     }
 }
 
-fn reservation(permit: &Permit, effects: Effects) -> Reservation {
+pub(in crate::ledger) fn reservation(permit: &Permit, effects: Effects) -> Reservation {
     let taken = Taken {
         recipient: permit.recipient(),
         day: permit.day(),
@@ -75,13 +75,13 @@ fn reservation(permit: &Permit, effects: Effects) -> Reservation {
     Reservation { taken, id: 0, part: None, asked: false, observed: Reasons::NONE }
 }
 
-fn slot() -> Effects {
+pub(in crate::ledger) fn slot() -> Effects {
     let mut effects = Effects::default();
     effects.insert(Effects::SLOT);
     effects
 }
 
-fn number(last: u64) -> Option<Msisdn> {
+pub(in crate::ledger) fn number(last: u64) -> Option<Msisdn> {
     Msisdn::parse(1, 1, format!("861385600{last:04}").as_bytes(), false).ok()
 }
 
