@@ -14,14 +14,14 @@ use crate::smpp::udh::{Part, PartKind};
 const NOW: Tick = Tick { wall: Moment::from_ms(0), steady_ms: 500_000_000, steady_ns: 0 };
 
 /// Rows as a gateway would have written them.
-struct Rows {
+struct Written {
     world: World,
     batch: Batch,
     rows: Vec<Row>,
     next_id: u64,
 }
 
-impl Rows {
+impl Written {
     fn new() -> Self {
         Self { world: World::new(), batch: Batch::default(), rows: Vec::new(), next_id: 1 }
     }
@@ -109,8 +109,8 @@ fn days_matter_as_long_as_something_of_them_may_wait() {
 
 #[test]
 fn ids_are_counted_over_all_that_has_one() {
-    let mut rows = Rows::new();
-    let today = Rows::today();
+    let mut rows = Written::new();
+    let today = Written::today();
     let ids = [rows.reserved(1, today, slot()), rows.reserved(2, today, Effects::default()), rows.part(3, today, 9, 1)];
     rows.committed(5_000);
     rows.settled(ids[0], Settled::Accepted);
@@ -137,28 +137,28 @@ fn ids_are_counted_over_all_that_has_one() {
 fn a_place_in_a_window_is_restored_as_long_as_the_window_reaches() {
     let mut effects = slot();
     effects.insert(Effects::SPREAD);
-    let mut rows = Rows::new();
+    let mut rows = Written::new();
     let mut switches = Switches::default();
     switches.spread.window_seconds = 10;
     for (to, ago) in [(1, 10_000), (2, 9_999), (3, 2_000)] {
-        rows.reserved(to, Rows::today(), effects);
+        rows.reserved(to, Written::today(), effects);
         rows.committed(ago);
     }
-    let refused = rows.reserved(4, Rows::today(), effects);
+    let refused = rows.reserved(4, Written::today(), effects);
     rows.settled(refused, Settled::Rejected(0x14));
     rows.committed(1_000);
     let mut replay = rows.replayed(&switches);
     let count = |now| replay.spreads.real.count(segment(&switches), now, 10_000);
     assert_eq!((count(NOW.steady_ms), count(NOW.steady_ms + 1), count(NOW.steady_ms + 8_000)), (2, 1, 0));
-    let book = replay.day(Rows::today()).book();
+    let book = replay.day(Written::today()).book();
     assert_eq!([1, 2, 3, 4].map(|to| book.messages(key(to))), [1, 1, 1, 0]);
     assert_eq!(replay.open.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]
 fn the_parts_of_a_message_take_once_and_give_back_when_all_are_refused() {
-    let mut rows = Rows::new();
-    let (today, yesterday) = (Rows::today(), Day::from_number(Rows::today().number() - 1));
+    let mut rows = Written::new();
+    let (today, yesterday) = (Written::today(), Day::from_number(Written::today().number() - 1));
     let refused = [rows.part(1, today, 1, 1), rows.part(1, today, 1, 2)];
     let half = [rows.part(2, today, 2, 1), rows.part(2, today, 2, 2)];
     let unknown = rows.part(3, today, 3, 1);
@@ -186,8 +186,8 @@ fn the_parts_of_a_message_take_once_and_give_back_when_all_are_refused() {
 
 #[test]
 fn what_was_taken_again_given_up_or_scheduled_counts_where_its_day_is_not_over() {
-    let mut rows = Rows::new();
-    let (today, yesterday) = (Rows::today(), Day::from_number(Rows::today().number() - 1));
+    let mut rows = Written::new();
+    let (today, yesterday) = (Written::today(), Day::from_number(Written::today().number() - 1));
     for (to, day) in [(1, today), (2, yesterday)] {
         let taken = rows.taken(to, day, slot());
         taken.write_again(rows.batch.bound());
