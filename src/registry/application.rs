@@ -180,6 +180,19 @@ impl Application {
     }
 }
 
+impl State {
+    /// The word for people.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Draft => "草稿",
+            Self::Submitted => "已提交",
+            Self::Approved => "已批准",
+            Self::Rejected => "已驳回",
+            Self::Closed => "已结束",
+        }
+    }
+}
+
 impl Form {
     /// Whether it is a city's campaign, not a provincial department's.
     pub fn is_of_city(&self) -> bool {

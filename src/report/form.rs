@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::registry::Application;
 use crate::registry::application::{Opinion, Span};
-use crate::registry::{Application, State};
 
 use super::page::{basis, escaped, percent, short};
 use super::{Figures, Report};
@@ -11,11 +11,12 @@ use super::{Figures, Report};
 const STYLE: &str = "<style>
 @page{size:A4 portrait;margin:15mm}
 body{font:10.5pt/1.45 'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei','PingFang SC',sans-serif;color:#000;background:#fff;margin:1em auto;max-width:180mm}
+@media print{body{margin:0 .5pt;max-width:none}}
 h1{font-size:17pt;text-align:center;margin:.2em 0 .4em}p{margin:.3em 0}
 table{border-collapse:collapse;width:100%;table-layout:fixed}tr{break-inside:avoid}
 td,th{border:.6pt solid #000;padding:.35em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 th{width:24%;font-weight:normal;background:#f2f2f2;print-color-adjust:exact;-webkit-print-color-adjust:exact}
-td.text{white-space:pre-wrap}table.in td,table.in th{font-size:8.5pt;padding:.15em .3em;text-align:right;width:auto}.note{font-size:8.5pt;color:#333}
+td.text{white-space:pre-wrap}table.in{table-layout:auto}table.in td,table.in th{font-size:7.5pt;padding:.15em .25em;text-align:right;width:auto;white-space:nowrap}.note{font-size:8.5pt;color:#333}
 </style>";
 
 /// The form of an application, filled in; without a report what was sent is left open.
@@ -24,7 +25,7 @@ pub fn form(application: &Application, report: Option<&Report>) -> String {
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>1258 短信群发申请表</title>\n{STYLE}\n</head><body>\n<h1>1258 短信群发申请表</h1>\n"
     );
-    let state = state(application.state);
+    let state = application.state.chinese();
     let _ = writeln!(text, "<p>编号:{}　状态:{state}</p>\n<table>", application.number);
     row(&mut text, "F1 申请单位", &form.unit);
     row(&mut text, "F2 申请单位领导签批", &opinion(application.submitted.as_ref()));
@@ -124,21 +125,11 @@ fn rates(report: &Report) -> String {
     )
 }
 
-const fn state(state: State) -> &'static str {
-    match state {
-        State::Draft => "草稿",
-        State::Submitted => "已提交",
-        State::Approved => "已批准",
-        State::Rejected => "已驳回",
-        State::Closed => "已结束",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::Moment;
-    use crate::registry::{Category, Form, Platform};
+    use crate::registry::{Category, Form, Platform, State};
     use crate::report::Sum;
 
     fn at(text: &str) -> Moment {

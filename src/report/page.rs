@@ -3,35 +3,39 @@
 use std::fmt::Write as _;
 
 use crate::policy::Reason;
+use crate::registry::{Category, State};
 
 use super::{Figures, Report, Sum};
 
-/// How every page looks, on a screen and on paper.
+/// How the page looks, on a screen and on paper. Numbers and times stay on their lines; what people wrote may break anywhere, so
+/// that no word makes a table wider than the sheet, but keeps room for a name. Heads break where a `<wbr>` says. Figures of eight
+/// digits fit; `tests/real/pages.py` looks at that in a browser.
 pub(super) const STYLE: &str = "<style>
 @page{size:A4 landscape;margin:12mm}
-body{font:10pt/1.4 'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei','PingFang SC',sans-serif;color:#000;background:#fff;margin:1em auto;max-width:277mm}
+body{font:10pt/1.4 'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei','PingFang SC',sans-serif;color:#000;background:#fff;margin:1em auto;max-width:273mm}
+@media print{body{margin:0 .5pt;max-width:none}}
 h1{font-size:16pt;text-align:center;margin:.2em 0}h2{font-size:11pt;margin:1.2em 0 .3em;break-after:avoid}
-p{margin:.3em 0}table{border-collapse:collapse;width:100%;break-inside:auto}tr{break-inside:avoid}thead{display:table-header-group}
-th,td{border:.5pt solid #000;padding:.2em .4em;text-align:right;vertical-align:top;overflow-wrap:anywhere}
-th{background:#eee;text-align:center;print-color-adjust:exact;-webkit-print-color-adjust:exact}
-td:first-child{text-align:left}td.l{text-align:left}tr.sum td{font-weight:bold}.note{font-size:8.5pt;color:#333}
+p{margin:.3em 0}table{font-size:8.5pt;border-collapse:collapse;width:100%;break-inside:auto}tr{break-inside:avoid}thead{display:table-header-group}
+th,td{border:.5pt solid #000;padding:.2em .35em;text-align:right;vertical-align:top;white-space:nowrap}
+th{background:#eee;text-align:center;white-space:normal;word-break:keep-all;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+td:first-child,td.l{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:6.5em}tr.sum td{font-weight:bold}.note{font-size:8.5pt;color:#333}
 </style>";
 
 const HEADS: [&str; 14] = [
     "提交",
-    "网关拒绝",
+    "网关<wbr>拒绝",
     "转发",
-    "短信中心接收",
-    "短信中心拒绝",
-    "结果未知",
-    "未知已释放",
+    "短信中心<wbr>接收",
+    "短信中心<wbr>拒绝",
+    "结果<wbr>未知",
+    "未知<wbr>已释放",
     "在途",
     "送达",
     "失败",
-    "无最终回执",
+    "无最终<wbr>回执",
     "首条",
     "末条",
-    "送达/接收",
+    "送达/<wbr>接收",
 ];
 
 /// The page.
@@ -39,7 +43,12 @@ pub fn page(report: &Report) -> String {
     let mut text = head("短信群发情况汇总表");
     let Report { from, to, made, .. } = report;
     let days = if from == to { from.clone() } else { format!("{from} 至 {to}") };
-    let _ = writeln!(text, "<p>统计日期:{}　制表时间:{}　报送:集团客户与数据业务部</p>", escaped(&days), escaped(made));
+    let _ = writeln!(
+        text,
+        "<p>统计日期:{}　制表时间:{}　报送:集团客户与数据业务部</p>",
+        escaped(&days),
+        escaped(&short(made))
+    );
     if report.open {
         text += "<p>部分状态报告可能尚未到达,数字仍会变化。</p>\n";
     }
@@ -75,7 +84,7 @@ pub(super) fn basis(report: &Report) -> &'static str {
 
 fn sums(text: &mut String, title: &str, of: &str, sums: &[Sum], total: &Figures) {
     let _ = write!(text, "<h2>{title}</h2>\n<table><thead><tr><th>{of}</th>");
-    for head in HEADS.into_iter().chain(["接收/提交"]) {
+    for head in HEADS.into_iter().chain(["接收/<wbr>提交"]) {
         let _ = write!(text, "<th>{head}</th>");
     }
     text.push_str("</tr></thead><tbody>\n");
@@ -96,7 +105,8 @@ fn row(text: &mut String, class: &str, of: &str, figures: &Figures) {
         let _ = write!(text, "<td>{number}</td>");
     }
     for moment in [first, last] {
-        let _ = write!(text, "<td>{}</td>", moment.map_or_else(|| "-".to_owned(), |moment| short(&moment.to_string())));
+        let at = moment.map_or_else(|| "-".to_owned(), |moment| short(&moment.to_string()).replace(' ', "<br>"));
+        let _ = write!(text, "<td>{at}</td>");
     }
     let _ = writeln!(
         text,
@@ -133,6 +143,7 @@ fn shares(text: &mut String, report: &Report) {
             format!("{} {}/{}({part})", escaped(&city.name), city.touched, city.of)
         });
         let cities = cities.collect::<Vec<_>>().join(";");
+        let cities = if cities.is_empty() { "-" } else { &cities };
         let _ = writeln!(
             text,
             "<tr><td>{}</td><td class=\"l\">{cities}</td><td>{}</td></tr>",
@@ -180,7 +191,7 @@ fn releases(text: &mut String, report: &Report) {
     text.push_str("<table><thead><tr><th>时间</th><th>操作人</th><th>行号</th><th>理由</th></tr></thead><tbody>\n");
     for release in &report.releases {
         let [at, who, row, reason] =
-            [&release.at, &release.who, &release.row, &release.reason].map(|part| escaped(part));
+            [&short(&release.at), &release.who, &release.row, &release.reason].map(|part| escaped(part));
         let _ = writeln!(
             text,
             "<tr><td>{at}</td><td class=\"l\">{who}</td><td>{row}</td><td class=\"l\">{reason}</td></tr>"
@@ -198,8 +209,10 @@ fn registered(text: &mut String, report: &Report) {
     text.push_str("<table><thead><tr><th>编号</th><th>申请单位</th><th>类别</th><th>状态</th><th>群发对象</th><th>面向全部用户</th></tr></thead><tbody>\n");
     for own in &report.registered {
         let general = if own.general_send { "是" } else { "否" };
+        let category = own.category.parse().map_or(&*own.category, |one: Category| one.chinese());
+        let state = own.state.parse().map_or(&*own.state, |one: State| one.chinese());
         let _ = write!(text, "<tr><td>#{}</td>", own.number);
-        for cell in [&own.unit, &own.category, &own.state, &own.target] {
+        for cell in [&own.unit, category, state, &own.target] {
             let _ = write!(text, "<td class=\"l\">{}</td>", escaped(cell));
         }
         let _ = writeln!(text, "<td>{general}</td></tr>");

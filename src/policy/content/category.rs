@@ -25,6 +25,21 @@ pub enum Category {
     ThirdParty,
 }
 
+impl Category {
+    /// The word for people.
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::NewBusiness => "新业务类",
+            Self::Voice => "语音类",
+            Self::IntegratedCampaign => "整合营销",
+            Self::Service => "服务类",
+            Self::SingleSp => "单一 SP 业务",
+            Self::CorporateImage => "形象宣传",
+            Self::ThirdParty => "为其他单位",
+        }
+    }
+}
+
 words!(
     Category,
     "category",
