@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench ledger            # about a minute
 //! cargo bench --bench ledger -- --full  # ten million rows, sixty million slots
+//! cargo bench --bench ledger -- --shared # on a Redis server of its own alone
 //! cargo bench --bench ledger -- --history 30 # a look-up among that many days of three million messages; 6 GB, minutes
 //! ```
 
@@ -19,7 +20,8 @@ use smsluice::domain::{Clock, Day, LocalTime, Moment, Ticker};
 use smsluice::ledger::history::Span;
 use smsluice::ledger::shared::ServerUrl;
 use smsluice::ledger::{
-    About, Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Reservation, Scopes, Settled, SharedSettings,
+    About, Batch, Claim, Durability, Ledger, LedgerSettings, Recovered, Renewed, Reservation, Scopes, Settled,
+    SharedSettings, Together,
 };
 use smsluice::policy::{Permit, Ruleset, decide, decide::Scratch, ruleset::Rate};
 use smsluice::record::Metrics;
@@ -67,6 +69,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let site = Site::new("enforce");
+    if has("--shared") {
+        println!("| server | batch | 1 task | 2 tasks |\n|---|---|---|---|");
+        shared(&site);
+        return ExitCode::SUCCESS;
+    }
     // First, while the process has no memory to use again.
     println!("## Memory\n\n| slots | octets a slot | longest batch of {BATCH} ms |\n|---|---|---|");
     memory(&Site::new("off"), if has("--full") { 60_000_000 } else { 10_000_000 });
@@ -102,6 +109,9 @@ fn reserve_on(site: &Site, durability: Durability, batch: u64, tasks: u64, serve
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async { bench.ledger.start() }).expect("threads");
+    if let Some(together) = bench.ledger.together() {
+        runtime.spawn(follow(together));
+    }
     while !bench.ledger.is_trusted() {
         std::thread::sleep(Duration::from_millis(10)); // a server on its way up
     }
@@ -124,6 +134,21 @@ fn reserve_on(site: &Site, durability: Durability, batch: u64, tasks: u64, serve
     let rate = done as f64 / began.elapsed().as_secs_f64();
     bench.ledger.close();
     rate
+}
+
+/// What a gateway does beside its sessions: without a lease the ledger takes nothing.
+async fn follow(together: Together) {
+    loop {
+        let pause_ms = match together.renew().await {
+            Some(Renewed::Behind { version, .. }) => {
+                together.put_in_force(version);
+                0
+            }
+            Some(Renewed::Given(_)) => 500,
+            None => 10,
+        };
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
 }
 
 /// The same on a Redis server of the bench's own, where there is one: it confirms with and without a sync of its disk.
