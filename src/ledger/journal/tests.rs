@@ -306,3 +306,33 @@ fn only_so_many_failures_are_remembered() {
     let failures = journal.failures.lock();
     assert_eq!((failures.len(), failures.front()), (FAILURES_KEPT, Some(&3)));
 }
+
+#[test]
+fn tomorrows_volume_is_laid_out_once_and_todays_retires_when_it_is_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let evening = Moment::parse("2026-11-24T23:50:00+08:00").expect("valid");
+    let now = Arc::new(std::sync::atomic::AtomicI64::new(evening.ms()));
+    let journal = opened(&folder, Ticker::new(Clock::Manual(Arc::clone(&now))), &Names::default());
+    let keep = |ms| {
+        let then = now.fetch_add(ms, Ordering::SeqCst) + ms;
+        journal.keep(LocalTime::of(Moment::from_ms(then))).expect("kept");
+        journal.tomorrow.lock().volume.as_ref().map(|volume| (volume.id().day, volume.inode()))
+    };
+    let commit = || {
+        journal.append(&mut vec![1; 10], 1);
+        journal.commit_pending(None, HOWEVER_LONG);
+        journal.file_rows().expect("filed");
+    };
+    let today = LocalTime::of(evening).day;
+    commit();
+    assert_eq!(keep(0), None, "ten minutes before midnight and not earlier");
+    let laid_out = keep(1000).expect("laid out");
+    assert_eq!((laid_out.0, keep(1000)), (today.next(), Some(laid_out)), "the same one");
+    assert!(!journal.is_retiring() && !journal.keep_head() && !journal.keep_tail());
+    now.fetch_add(600_000, Ordering::SeqCst);
+    commit();
+    assert_eq!(journal.written(), today.next());
+    assert!(journal.is_retiring(), "today's is not folded yet");
+    assert_eq!(keep(0), None, "it is in use");
+    assert!(!journal.is_retiring());
+}
