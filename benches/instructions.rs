@@ -5,8 +5,8 @@
 //! cargo bench --bench instructions -- --update  # writes instructions.csv
 //! ```
 //!
-//! Needs valgrind, whose callgrind counts. Every case runs twice in a process of its own, the second time with more
-//! messages; the difference is theirs alone, without what a start costs.
+//! Needs valgrind, whose callgrind counts. Every case runs in a process of its own, and only what is within [`counted`]
+//! counts: what a start costs is not the same twice.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,13 +28,13 @@ const ACCOUNT: &str = "hf6202";
 const SOURCE: &str = "62020551";
 /// A segment of the account's city.
 const SEGMENT: u64 = 1_385_510;
-/// Messages of the shorter run, and of the longer one.
-const RUNS: [u64; 2] = [1_000, 9_000];
+/// Messages of a case; a subscriber each.
+const MESSAGES: u64 = 9_000;
 /// What may be added before it is said, in hundredths.
 const TOLERANCE: u64 = 10;
 
-/// What a case does so many times.
-type Case = fn(&Site, u64);
+/// What a case does for all of its messages.
+type Case = fn(&Site);
 
 const CASES: [(&str, Case); 5] = [
     ("read a submit_sm of 65 characters", read),
@@ -53,9 +53,8 @@ struct Site {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let after = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1);
-    if let (Some(case), Some(count)) = (after("--case"), after("--count")) {
-        let (case, count): (usize, u64) = (case.parse().expect("a number"), count.parse().expect("a number"));
-        CASES[case].1(&Site::new(), count);
+    if let Some(case) = after("--case") {
+        CASES[case.parse::<usize>().expect("a number")].1(&Site::new());
         return ExitCode::SUCCESS;
     }
     if !arguments.iter().any(|argument| argument == "--bench") {
@@ -69,19 +68,24 @@ fn main() -> ExitCode {
 /// Instructions a message of a case.
 fn instructions(case: usize) -> u64 {
     eprint!("\r{:<60}", CASES[case].0);
-    let [short, long] = RUNS.map(|count| {
-        let run = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(std::env::current_exe().expect("its own path"))
-            .args(["--case", &case.to_string(), "--count", &count.to_string()])
-            .output()
-            .expect("valgrind is installed");
-        let told = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{told}");
-        let collected = told.lines().find_map(|line| line.split_once("Collected : "));
-        collected.and_then(|(_, count)| count.trim().parse::<u64>().ok()).expect("callgrind tells its sum")
-    });
-    (long - short) / (RUNS[1] - RUNS[0])
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*instructions::counted*"])
+        .arg(std::env::current_exe().expect("its own path"))
+        .args(["--case", &case.to_string()])
+        .output()
+        .expect("valgrind is installed");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{told}");
+    let collected = told.lines().find_map(|line| line.split_once("Collected : "));
+    let sum = collected.and_then(|(_, count)| count.trim().parse::<u64>().ok()).expect("callgrind tells its sum");
+    assert!(sum > 0, "{told}");
+    sum / MESSAGES
+}
+
+/// What is counted. A function of its own, by whose name it is known.
+#[inline(never)]
+fn counted(mut work: impl FnMut()) {
+    work();
 }
 
 fn table() -> PathBuf {
@@ -140,44 +144,50 @@ fn frame(index: u64, text: &str) -> Vec<u8> {
     SubmitSpec::new(SOURCE, &format!("86{}", SEGMENT * 10_000 + index % 10_000), text).submit_sm(1)
 }
 
-fn read(_site: &Site, count: u64) {
+fn read(_site: &Site) {
     let frame = frame(0, DEFAULT_TEXT);
-    for _ in 0..count {
-        let _ = std::hint::black_box(Submission::read(std::hint::black_box(&frame)));
-    }
+    counted(|| {
+        for _ in 0..MESSAGES {
+            let _ = std::hint::black_box(Submission::read(std::hint::black_box(&frame)));
+        }
+    });
 }
 
 /// Reading included: nothing is decided that was not read.
-fn decide_each(site: &Site, count: u64) {
+fn decide_each(site: &Site) {
     let frames = [frame(0, DEFAULT_TEXT), frame(1, &DEFAULT_TEXT.replacen("您", "你", 1))];
     assert_ne!(frames[0], frames[1], "or the second were judged as the first");
     let mut scratch = Scratch::default();
-    for index in 0..count {
-        let _ = std::hint::black_box(site.decide(&frames[(index % 2) as usize], &mut scratch));
-    }
+    counted(|| {
+        for index in 0..MESSAGES {
+            let _ = std::hint::black_box(site.decide(&frames[(index % 2) as usize], &mut scratch));
+        }
+    });
 }
 
-fn decide_repeated(site: &Site, count: u64) {
+fn decide_repeated(site: &Site) {
     let frames = [frame(0, DEFAULT_TEXT), frame(1, DEFAULT_TEXT)];
     let (account, mut scratch) = (site.rules.account(ACCOUNT).expect("shipped"), Scratch::default());
     let _ = site.decide(&frames[0], &mut scratch);
-    for index in 0..count {
-        let frame = &frames[(index % 2) as usize];
-        let verdict = decide::decide_repeated(&site.rules, account, frame, site.now, &mut scratch);
-        assert!(std::hint::black_box(verdict).is_some_and(|verdict| verdict.is_ok()));
-    }
+    counted(|| {
+        for index in 0..MESSAGES {
+            let frame = &frames[(index % 2) as usize];
+            let verdict = decide::decide_repeated(&site.rules, account, frame, site.now, &mut scratch);
+            assert!(std::hint::black_box(verdict).is_some_and(|verdict| verdict.is_ok()));
+        }
+    });
 }
 
-fn reserve(site: &Site, count: u64) {
-    ledger(site, count, false);
+fn reserve(site: &Site) {
+    ledger(site, false);
 }
 
-fn commit(site: &Site, count: u64) {
-    ledger(site, count, true);
+fn commit(site: &Site) {
+    ledger(site, true);
 }
 
 /// Reserves for so many subscribers by tens.
-fn ledger(site: &Site, count: u64, durably: bool) {
+fn ledger(site: &Site, durably: bool) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("writable");
     let ticker = Ticker::new(Clock::starting_at(site.now));
     let settings = LedgerSettings::new(folder.path().to_owned(), Durability::Process);
@@ -186,30 +196,31 @@ fn ledger(site: &Site, count: u64, durably: bool) {
     let account = site.rules.account(ACCOUNT).expect("shipped");
     let scopes = ledger.scopes(&site.rules).expect("writable")[account.id.0 as usize];
     let throttle = Throttle::new(Rate { per_second: u32::MAX, burst: u32::MAX }, ticker.clone());
-    // As many permits in the shorter run, so that only what is taken differs.
     let mut scratch = Scratch::default();
     let permits: Vec<Permit> =
-        (0..RUNS[1]).map(|index| site.decide(&frame(index, DEFAULT_TEXT), &mut scratch)).collect();
+        (0..MESSAGES).map(|index| site.decide(&frame(index, DEFAULT_TEXT), &mut scratch)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut batch, mut noted) = (Batch::default(), Batch::default());
     noted.at(site.now);
     let source = Address { ton: 1, npi: 1, digits: SOURCE.as_bytes() };
     let about = About { command: 4, source, digest: None, known: Some(1) };
-    for permits in permits[..count as usize].chunks(10) {
-        let tick = ticker.tick();
-        batch.at(tick.wall);
-        let claim = Claim { owed: None, about, account, scopes, throttle: &throttle, rules: &site.rules, tick };
-        let mark = batch.mark();
-        let mut taken: Vec<_> =
-            permits.iter().map(|permit| ledger.reserve(&claim, permit, &mut batch).expect("free")).collect();
-        if durably {
-            runtime.block_on(ledger.confirm(&mut batch, taken.iter_mut(), &claim)).expect("a sound disk");
-            for reservation in &taken {
-                ledger.accepted(reservation, b"1048576", &mut noted);
+    counted(|| {
+        for permits in permits.chunks(10) {
+            let tick = ticker.tick();
+            batch.at(tick.wall);
+            let claim = Claim { owed: None, about, account, scopes, throttle: &throttle, rules: &site.rules, tick };
+            let mark = batch.mark();
+            let mut taken: Vec<_> =
+                permits.iter().map(|permit| ledger.reserve(&claim, permit, &mut batch).expect("free")).collect();
+            if durably {
+                runtime.block_on(ledger.confirm(&mut batch, taken.iter_mut(), &claim)).expect("a sound disk");
+                for reservation in &taken {
+                    ledger.accepted(reservation, b"1048576", &mut noted);
+                }
+                ledger.note(&mut noted);
+            } else {
+                batch.cut_back(mark);
             }
-            ledger.note(&mut noted);
-        } else {
-            batch.cut_back(mark);
         }
-    }
+    });
 }
