@@ -85,6 +85,8 @@ pub struct Journal {
     filing: file::Filing,
     /// The last filing failed.
     filing_fails: AtomicBool,
+    /// A row too large for the tail could not be written.
+    large_failed: AtomicBool,
     /// Volumes of days that are over; the keeper folds and closes them.
     retired: Mutex<Vec<Volume>>,
     /// Whether some of these are being folded.
@@ -207,6 +209,7 @@ impl Journal {
             filed: AtomicI64::new(next_row - 1),
             filing: file::Filing::default(),
             filing_fails: AtomicBool::new(false),
+            large_failed: AtomicBool::new(false),
             retired: Mutex::new(Vec::new()),
             folding: AtomicBool::new(false),
             finished: watch::Sender::new(0),

@@ -98,12 +98,8 @@ impl Journal {
 
     /// Makes a row durable as configured.
     pub(super) fn write_row(&self, tail: &mut Tail, row: &Written<'_>) -> rusqlite::Result<()> {
-        if !Tail::can_hold(row.records.len()) {
-            self.file_all(tail)?;
-            let volume = self.volume.lock();
-            let mut octets = Vec::new();
-            row.encode(&mut octets);
-            return self.put(volume, &octets);
+        if !Tail::can_hold(row.records.len()) || self.large_failed.load(Ordering::Relaxed) {
+            return self.write_large_row(tail, row);
         }
         if !tail.has_room(row.records.len(), self.filed()) {
             self.file_all(tail)?;
@@ -114,6 +110,18 @@ impl Journal {
             self.filing.wake();
         }
         Ok(())
+    }
+
+    /// One that is larger than a half goes into its volume at once, and so does the one after such a failure.
+    fn write_large_row(&self, tail: &mut Tail, row: &Written<'_>) -> rusqlite::Result<()> {
+        self.file_all(tail)?;
+        let mut octets = Vec::new();
+        row.encode(&mut octets);
+        let put = self.put(self.volume.lock(), &octets);
+        // Reported as failed, it may be there all the same; then the next one of its number must not be in the tail alone,
+        // where a start would take it for a row that is filed.
+        self.large_failed.store(put.is_err(), Ordering::Relaxed);
+        put
     }
 
     /// Goes on in the volume of another day.

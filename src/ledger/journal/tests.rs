@@ -201,6 +201,11 @@ fn rows_that_cannot_be_filed_stop_the_ledger_and_are_not_lost() {
     journal.probe();
     assert!(journal.is_trusted());
     assert_eq!(commit(7, HALF + 1), Ok(()), "larger than a half");
+    disk.0.store(true, Ordering::SeqCst);
+    assert_eq!(commit(8, HALF + 1), Err(NotDurable::Failed));
+    disk.0.store(false, Ordering::SeqCst);
+    assert_eq!(commit(8, 10), Ok(()));
+    assert_eq!(journal.filed(), journal.last_row(), "the large one may be there under its number: it is written over");
     let mut rows = Vec::new();
     let day = LocalTime::of(noon).day;
     let read = journal.read(day, journal.last_row(), &mut |row| {
@@ -210,7 +215,7 @@ fn rows_that_cannot_be_filed_stop_the_ledger_and_are_not_lost() {
     read.expect("read");
     assert_eq!(
         rows,
-        [1, 2, 3, 4, 0, 0, 7].map(|row: u8| (row > 0).then_some(row)).to_vec(),
+        [1, 2, 3, 4, 0, 0, 7, 8].map(|row: u8| (row > 0).then_some(row)).to_vec(),
         "two of them tried the disk"
     );
 }
