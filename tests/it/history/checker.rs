@@ -53,11 +53,10 @@ pub(crate) fn check(history: &History) -> Vec<Violation> {
 }
 
 /// What the SMSC's journal says of the recipients of a submission.
-enum Seen {
-    /// It has got it.
-    Taken(Vec<usize>),
-    /// It has refused some.
-    Refused(Vec<usize>),
+struct Seen {
+    claims: Vec<usize>,
+    /// It has got them; otherwise it has refused them.
+    taken: bool,
 }
 
 impl Checker<'_> {
@@ -75,11 +74,11 @@ impl Checker<'_> {
             let submission = self.messages.submissions.get(&wire::sequence(octets))?;
             match direction {
                 Direction::In if wire::is_submission(octets) => {
-                    Some(Seen::Taken(self.messages.kept(submission, octets)))
+                    Some(Seen { claims: self.messages.kept(submission, octets), taken: true })
                 }
                 Direction::Out if wire::is_submission_resp(octets) => {
                     let refused = |claim: &usize| self.claim(*claim).reply.is_some_and(|status| status != 0);
-                    Some(Seen::Refused(submission.claims.iter().copied().filter(refused).collect()))
+                    Some(Seen { claims: submission.claims.iter().copied().filter(refused).collect(), taken: false })
                 }
                 Direction::In | Direction::Out => None,
             }
@@ -204,11 +203,7 @@ impl Checker<'_> {
     fn once_a_day(&mut self) {
         let mut holds: HashMap<(&str, Day), (usize, BTreeSet<usize>)> = HashMap::new();
         let mut wrong = Vec::new();
-        for seen in self.seen() {
-            let (claims, taken) = match seen {
-                Seen::Taken(claims) => (claims, true),
-                Seen::Refused(claims) => (claims, false),
-            };
+        for Seen { claims, taken } in self.seen() {
             for number in claims {
                 let claim = self.claim(number);
                 let key = (claim.to.as_str(), self.day(claim));
@@ -241,11 +236,7 @@ impl Checker<'_> {
     fn quotas(&mut self) {
         let mut reached: HashMap<(&str, Day), HashMap<&str, BTreeSet<usize>>> = HashMap::new();
         let mut wrong = BTreeSet::new();
-        for seen in self.seen() {
-            let (claims, taken) = match seen {
-                Seen::Taken(claims) => (claims, true),
-                Seen::Refused(claims) => (claims, false),
-            };
+        for Seen { claims, taken } in self.seen() {
             for number in claims {
                 let claim = self.claim(number);
                 let Some(unit) = self.history.terms.units.get(claim.account) else { continue };
