@@ -1,22 +1,14 @@
 //! One day's slots and counters in memory. Taking **is** the check.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 
 use crate::domain::{Day, Invariant};
 
 use super::record::Taken;
 use super::reserve;
 use super::slot::SlotKey;
-
-/// Shards of the slot map: small tables grow without a stall that a message would feel.
-const SHARDS: usize = 1024;
-
-type Slots = DashMap<SlotKey, u8, foldhash::fast::RandomState>;
+use super::slots::{SHARDS, Slots};
 
 /// One day. Dropped as a whole when the day is over.
 #[derive(Debug)]
@@ -52,9 +44,9 @@ pub(super) struct Gathering {
 const BUCKET: usize = 512;
 
 impl Gathering {
-    /// For a day with so many slots.
-    pub(super) fn new(day: Day, slots: usize) -> Self {
-        Self { day, book: Arc::new(Book::with_room(slots)), buckets: vec![Vec::new(); SHARDS] }
+    /// For a day.
+    pub(super) fn new(day: Day) -> Self {
+        Self { day, book: Arc::default(), buckets: vec![Vec::new(); SHARDS] }
     }
 
     /// Its day.
@@ -66,9 +58,7 @@ impl Gathering {
     pub(super) fn take_again(&mut self, taken: &Taken) {
         let (book, buckets) = (&*self.book, &mut self.buckets);
         reserve::take_again(book, taken, |key| {
-            // The map chooses its shards like this; if it did otherwise, this would be slow and not wrong.
-            let shard = (book.slots.hasher().hash_one(key) << 7) >> (u64::BITS - SHARDS.trailing_zeros());
-            let bucket = &mut buckets[shard as usize];
+            let bucket = &mut buckets[book.slots.shard(key)];
             bucket.push(key);
             if bucket.len() >= BUCKET {
                 book.restore(bucket);
@@ -89,27 +79,18 @@ impl Gathering {
 
 impl Default for Book {
     fn default() -> Self {
-        Self::with_room(0)
-    }
-}
-
-impl Book {
-    /// A day that will hold so many slots.
-    fn with_room(slots: usize) -> Self {
-        let map = |slots| {
-            let hasher = foldhash::fast::RandomState::default();
-            DashMap::with_capacity_and_hasher_and_shard_amount(slots, hasher, SHARDS)
-        };
         let counters = || (0..=usize::from(u16::MAX)).map(|_| AtomicU32::new(0)).collect();
         Self {
-            slots: map(slots),
-            users: map(0),
+            slots: Slots::default(),
+            users: Slots::default(),
             counters: counters(),
             observed_counters: counters(),
             rows: AtomicU64::new(0),
         }
     }
+}
 
+impl Book {
     /// Counts one more for a scope unless it has `limit` already.
     pub(super) fn count_up(&self, side: Side, scope: u16, limit: u32) -> bool {
         self.counter(side, scope)
@@ -131,20 +112,20 @@ impl Book {
 
     /// Messages of a subscriber, in the slot of this key.
     pub fn messages(&self, key: SlotKey) -> u8 {
-        self.slots.get(&key).map_or(0, |count| *count)
+        self.slots.count(key)
     }
 
     /// Takes without a check, when the day is replayed.
     pub(super) fn restore(&self, keys: &[SlotKey]) {
         for key in keys {
-            one_more(&self.slots, *key);
+            self.slots.one_more(*key);
         }
         self.rows.fetch_add(keys.len() as u64, Ordering::Relaxed);
     }
 
     /// Counts a subscriber without a check, when the day is replayed.
     pub(super) fn restore_user(&self, scope: u16, user: Option<SlotKey>) {
-        let known = user.is_some_and(|key| one_more(&self.users, key) > 1);
+        let known = user.is_some_and(|key| self.users.one_more(key) > 1);
         if !known {
             self.counter(Side::Real, scope).fetch_add(1, Ordering::Relaxed);
         }
@@ -152,25 +133,25 @@ impl Book {
 
     /// Gives one message of a slot back.
     pub(super) fn release(&self, key: SlotKey) {
-        one_less(&self.slots, key);
+        self.slots.one_less(key);
         let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rows| rows.checked_sub(1));
     }
 
     /// Gives one message of a counted subscriber back; the subscriber stays counted while others remain.
     pub(super) fn release_user(&self, side: Side, scope: u16, user: Option<SlotKey>) {
-        if user.is_none_or(|key| one_less(&self.users, key) == 0) {
+        if user.is_none_or(|key| self.users.one_less(key) == 0) {
             self.count_down(side, scope);
         }
     }
 
-    /// Notes a slot taken by hand through the map's entry.
+    /// Notes a slot that was taken by hand.
     pub(super) fn note_row(&self) {
         self.rows.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A day whose slots another store keeps: counts to be looked at, and nothing to decide by.
     pub(super) fn shown(rows: u64) -> Self {
-        let book = Self::with_room(0);
+        let book = Self::default();
         book.rows.store(rows, Ordering::Relaxed);
         book
     }
@@ -194,32 +175,6 @@ impl Book {
         match side {
             Side::Real => &self.counters[usize::from(scope)],
             Side::Observed => &self.observed_counters[usize::from(scope)],
-        }
-    }
-}
-
-/// One more in a map; returns the count after it.
-pub(super) fn one_more(map: &Slots, key: SlotKey) -> u8 {
-    let mut count = map.entry(key).or_insert(0);
-    *count = count.saturating_add(1);
-    *count
-}
-
-/// One less in a map; returns the count after it. An empty slot leaves the map.
-pub(super) fn one_less(map: &Slots, key: SlotKey) -> u8 {
-    match map.entry(key) {
-        Entry::Vacant(_) => {
-            Invariant::Slot.broken();
-            0
-        }
-        Entry::Occupied(mut slot) => {
-            let left = slot.get().saturating_sub(1);
-            if left == 0 {
-                slot.remove();
-            } else {
-                *slot.get_mut() = left;
-            }
-            left
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod seal;
 mod settle;
 pub mod shared;
 mod slot;
+mod slots;
 mod survey;
 mod tail;
 mod tend;

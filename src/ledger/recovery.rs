@@ -135,12 +135,11 @@ pub(super) fn replay<'a>(
     Ok(replay)
 }
 
-/// What became of the reservations, and how many there are for each day to come.
+/// What became of the reservations.
 pub(super) struct FirstReading {
     today: Day,
     began: Instant,
     outcomes: Outcomes,
-    taken: Vec<(Day, usize)>,
     /// Each day's first row.
     begins: Vec<(u16, i64)>,
     pub(super) names: Names,
@@ -162,7 +161,6 @@ impl FirstReading {
             today,
             began: Instant::now(),
             outcomes: Outcomes::default(),
-            taken: Vec::new(),
             begins: Vec::new(),
             names: Names::default(),
             next_id: 1,
@@ -206,12 +204,7 @@ impl FirstReading {
         let mut id = row.first_id;
         for record in read_row(&row.records) {
             match record.map_err(|_| ReadError::Corrupt { day, row: row.number })? {
-                Record::Reserved(taken) => {
-                    self.outcomes.open(id);
-                    self.count(taken.day);
-                    id += 1;
-                }
-                Record::Passed(_) => {
+                Record::Reserved(_) | Record::Passed(_) => {
                     self.outcomes.open(id);
                     id += 1;
                 }
@@ -226,14 +219,6 @@ impl FirstReading {
         self.next_id = self.next_id.max(id);
         Ok(())
     }
-
-    fn count(&mut self, day: Day) {
-        if let Some((_, taken)) = self.taken.iter_mut().find(|(own, _)| *own == day) {
-            *taken += 1;
-        } else if day >= self.today {
-            self.taken.push((day, 1));
-        }
-    }
 }
 
 impl<'a> Replay<'a> {
@@ -244,7 +229,7 @@ impl<'a> Replay<'a> {
             tick,
             today: first.today,
             outcomes: first.outcomes,
-            days: first.taken.iter().map(|(day, slots)| Gathering::new(*day, *slots)).collect(),
+            days: Vec::new(),
             open: Vec::new(),
             passed: Vec::new(),
             open_parts: HashMap::default(),
@@ -397,7 +382,7 @@ impl<'a> Replay<'a> {
     fn day(&mut self, day: Day) -> &mut Gathering {
         let known = self.days.iter().position(|own| own.day() == day);
         let index = known.unwrap_or_else(|| {
-            self.days.push(Gathering::new(day, 0));
+            self.days.push(Gathering::new(day));
             self.days.len() - 1
         });
         &mut self.days[index]

@@ -11,8 +11,6 @@ mod tests;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use dashmap::mapref::entry::Entry;
-
 use crate::domain::{Day, Msisdn, Tick};
 use crate::policy::switches::{Avoid, DedupScope, DedupSwitches, QuotaScope, Switches};
 use crate::policy::{Account, Mode, Permit, Reason, Reasons, Refusal, Rule, Ruleset};
@@ -20,7 +18,7 @@ use crate::traffic::spread::SpreadPlace;
 use crate::traffic::{Spread, Throttle};
 
 use super::batch::About;
-use super::book::{self, Book, Side};
+use super::book::{Book, Side};
 use super::parts::PartOf;
 use super::record::{Effects, Taken, Terms};
 use super::slot::{SlotKey, Space};
@@ -256,23 +254,15 @@ impl Attempt<'_> {
     fn take_slot(&mut self, recipient: Msisdn) -> Result<(), Reason> {
         let key = SlotKey::new(recipient, self.taken.slot_scope, Space::Messages);
         let limit = self.claim.rules.switches.dedup.limit;
-        match self.book.slots.entry(key) {
-            Entry::Occupied(slot) if *slot.get() >= limit => Err(self.spread_or_duplicate(recipient)),
-            Entry::Occupied(mut slot) => {
-                self.taken.effects.insert(Effects::SLOT);
-                self.take_counts(recipient)?;
-                *slot.get_mut() += 1;
-                self.book.note_row();
-                Ok(())
-            }
-            Entry::Vacant(slot) => {
-                self.taken.effects.insert(Effects::SLOT);
-                self.take_counts(recipient)?;
-                slot.insert(1);
-                self.book.note_row();
-                Ok(())
-            }
+        let slot = self.book.slots.slot(key);
+        if slot.count() >= limit {
+            return Err(self.spread_or_duplicate(recipient));
         }
+        self.taken.effects.insert(Effects::SLOT);
+        self.take_counts(recipient)?;
+        slot.add();
+        self.book.note_row();
+        Ok(())
     }
 
     /// 7.7 is asked before 7.1a; a duplicate takes no place in the window.
@@ -294,7 +284,7 @@ impl Attempt<'_> {
         let real = self.book.messages(SlotKey::new(recipient, scope, Space::Messages));
         self.take_counts(recipient)?;
         let key = SlotKey::new(recipient, scope, Space::ObservedMessages);
-        let mine = book::one_more(&self.book.slots, key);
+        let mine = self.book.slots.one_more(key);
         self.book.note_row();
         self.taken.effects.insert(Effects::OBSERVED_SLOT);
         if real.saturating_add(mine) > self.claim.rules.switches.dedup.limit {
@@ -369,20 +359,10 @@ impl Attempt<'_> {
             return self.book.count_up(Side::Real, scope, limit);
         }
         let key = SlotKey::new(recipient, scope, Space::Users);
-        let counted = match self.book.users.entry(key) {
-            Entry::Occupied(mut user) => {
-                *user.get_mut() = user.get().saturating_add(1);
-                true
-            }
-            Entry::Vacant(user) => {
-                let room = self.book.count_up(Side::Real, scope, limit);
-                if room {
-                    user.insert(1);
-                }
-                room
-            }
-        };
+        let user = self.book.users.slot(key);
+        let counted = user.count() > 0 || self.book.count_up(Side::Real, scope, limit);
         if counted {
+            user.add();
             self.taken.effects.insert(Effects::USER);
         }
         counted

@@ -1,7 +1,4 @@
-//! The key of a slot in eight octets together with its count, so that a day of
-//! sixty million subscribers fits in memory.
-
-use std::hash::{Hash, Hasher};
+//! The key of a slot: subscriber, scope and space in one word, neighbouring numbers in neighbouring words.
 
 use crate::domain::Msisdn;
 
@@ -18,34 +15,26 @@ pub enum Space {
     ObservedUsers = 3,
 }
 
-/// Subscriber, scope and space, packed: 33 + 16 + 2 bits in seven octets.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SlotKey([u8; 7]);
+/// Subscriber, scope and space, packed: 33 + 16 + 2 bits, the number lowest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SlotKey(u64);
 
 impl SlotKey {
     /// The slot of a subscriber in a scope (0: all senders together).
     pub const fn new(recipient: Msisdn, scope: u16, space: Space) -> Self {
         // INVARIANT of Msisdn: the difference is below 7e9 < 2^33.
         let number = recipient.get() - 13_000_000_000;
-        let packed = number | (scope as u64) << 33 | (space as u64) << 49;
-        let octets = packed.to_le_bytes();
-        let (used, _) = octets.split_at(7);
-        match used.first_chunk() {
-            Some(key) => Self(*key),
-            None => Self([0; 7]), // never: there are eight octets
-        }
+        Self(number | (scope as u64) << 33 | (space as u64) << 49)
     }
 
-    const fn packed(self) -> u64 {
-        let mut octets = [0; 8];
-        octets.split_at_mut(7).0.copy_from_slice(&self.0);
-        u64::from_le_bytes(octets)
+    /// The block of 64 neighbouring numbers in which it lies, of the same scope and space.
+    pub(super) const fn block(self) -> u64 {
+        self.0 >> 6
     }
-}
 
-impl Hash for SlotKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.packed());
+    /// Its bit in the block.
+    pub(super) const fn bit(self) -> u64 {
+        1 << (self.0 & 63)
     }
 }
 
@@ -59,25 +48,39 @@ impl std::fmt::Debug for SlotKey {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_slot_and_its_count_take_eight_octets() {
-        assert_eq!(std::mem::size_of::<(SlotKey, u8)>(), 8);
+    fn key(number: u64, scope: u16, space: Space) -> SlotKey {
+        SlotKey::new(Msisdn::from_number(number).expect("valid"), scope, space)
     }
 
     #[test]
     fn scope_and_space_never_collide() {
-        let number = |n| Msisdn::from_number(n).expect("valid");
         let keys = [
-            SlotKey::new(number(13_000_000_000), 0, Space::Messages),
-            SlotKey::new(number(19_999_999_999), 0, Space::Messages),
-            SlotKey::new(number(13_000_000_000), 1, Space::Messages),
-            SlotKey::new(number(13_000_000_000), u16::MAX, Space::Messages),
-            SlotKey::new(number(13_000_000_000), 0, Space::ObservedMessages),
-            SlotKey::new(number(13_000_000_000), 0, Space::Users),
-            SlotKey::new(number(13_000_000_000), 0, Space::ObservedUsers),
+            key(13_000_000_000, 0, Space::Messages),
+            key(19_999_999_999, 0, Space::Messages),
+            key(13_000_000_000, 1, Space::Messages),
+            key(13_000_000_000, u16::MAX, Space::Messages),
+            key(13_000_000_000, 0, Space::ObservedMessages),
+            key(13_000_000_000, 0, Space::Users),
+            key(13_000_000_000, 0, Space::ObservedUsers),
         ];
         for (i, a) in keys.iter().enumerate() {
-            assert!(keys[i + 1..].iter().all(|b| a != b));
+            for b in &keys[i + 1..] {
+                assert_ne!(a, b);
+                assert_ne!(a.block(), b.block(), "not even in one block");
+            }
         }
+    }
+
+    #[test]
+    fn sixty_four_neighbours_share_a_block_and_no_bit() {
+        let first = 13_000_000_000 + 64 * 7;
+        let block = key(first, 3, Space::Users).block();
+        let bits = (first..first + 64).map(|number| key(number, 3, Space::Users)).fold(0, |bits, key| {
+            assert_eq!((key.block(), bits & key.bit()), (block, 0));
+            bits | key.bit()
+        });
+        assert_eq!(bits, u64::MAX);
+        assert_ne!(key(first - 1, 3, Space::Users).block(), block);
+        assert_ne!(key(first + 64, 3, Space::Users).block(), block);
     }
 }
