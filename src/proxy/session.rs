@@ -387,6 +387,11 @@ impl Session {
         self.heard_smsc_ms.store(tick.steady_ms, Ordering::Relaxed);
     }
 
+    /// Whether the sender has sent a part of a PDU.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial_since_ms.load(Ordering::Relaxed) != i64::MAX
+    }
+
     /// Which timer has run out, if any.
     pub(super) fn overdue(&self, now_ms: i64, settings: &ProxySettings) -> Option<End> {
         let silent =
