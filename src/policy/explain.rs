@@ -403,6 +403,12 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_has_its_word() {
+        let all = [Outcome::Pass, Outcome::Refuse, Outcome::WouldRefuse, Outcome::Skip];
+        assert_eq!(all.map(Outcome::code), ["pass", "refuse", "would_refuse", "skip"]);
+    }
+
+    #[test]
     fn every_judged_rule_has_words_in_both_languages() {
         for class in AccountClass::ALL {
             let mut frame = Frame::new("1", "");

@@ -278,10 +278,16 @@ impl fmt::Debug for Passed<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::AccountClass;
+    use crate::policy::content::tests::approved;
+    use crate::policy::content::{Campaign, Content};
+    use crate::policy::decide::{Scratch, decide};
     use crate::policy::switches::{Multipart, Switches};
-    use crate::policy::testing::{account, with_switches};
+    use crate::policy::testing::{Frame, WEEKDAY, account, at, ucs2, with_switches};
+    use crate::smpp::Submission;
     use crate::smpp::udh::PartKind;
 
     const TODAY: Day = Day::from_number(20_781);
@@ -305,6 +311,29 @@ mod tests {
 
     fn reason(account: &Account, piece: &Piece, before: Option<&Earlier<'_>>) -> Option<Reason> {
         judged(account, piece, before).err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn a_permit_carries_the_part_that_it_is_for_only_where_parts_are_judged_together() {
+        let part = Frame {
+            esm_class: 0x40,
+            short_message: [vec![5, 0, 3, 9, 2, 1], ucs2("今起")].concat(),
+            ..Frame::new("6202", "")
+        };
+        let mut switches = Switches::default();
+        switches.length.multipart = Multipart::Group;
+        let (rules, city) = (with_switches(switches), account(AccountClass::CityMoa));
+        let permitted = |octets: &[u8]| {
+            let submission = Submission::read(octets).unwrap();
+            decide(&rules, &city, &submission, at(WEEKDAY), &mut Scratch::default()).unwrap()
+        };
+        let permit = permitted(&part.octets());
+        let piece = permit.piece().expect("a part");
+        assert_eq!((piece.part.reference, piece.part.total, piece.part.index), (9, 2, 1));
+        assert_eq!((&*piece.text, piece.data_coding), ("今起", 8));
+        assert_eq!(piece.to, Recipient::Subscriber(permit.recipient().unwrap()));
+        let whole = Frame::new("6202", "开通。移动").octets();
+        assert_eq!(permitted(&whole).piece(), None);
     }
 
     #[test]
@@ -372,6 +401,35 @@ mod tests {
         assert_eq!(reason(&city, &long, None), Some(Reason::TooLong));
         city.modes = crate::policy::Modes::all(Mode::Observe);
         assert!(!judged(&city, &long, None).unwrap().keep_text);
+    }
+
+    #[test]
+    fn the_whole_text_of_a_citys_campaign_goes_to_that_citys_subscribers() {
+        let mut province = account(AccountClass::Province1258);
+        province.modes = crate::policy::Modes::all(Mode::Off);
+        for rule in [Rule::Content, Rule::Region] {
+            province.modes.set(rule, Mode::Enforce);
+        }
+        let campaign = Campaign { city: Some("wuhu".into()), ..approved(1, "hefei", "新营业厅开业。移动") };
+        let rules =
+            with_switches(Switches::default()).with_registry(Arc::new(Content::new(1, vec![campaign])), Arc::default());
+        let sent = |to, text: &str| {
+            let piece = Piece { to, ..piece(2, 2, text) };
+            let joined = join(Author::new(&rules, &province), &piece, NOON, Some(&earlier(2, &[(1, "新营业厅")])));
+            joined.err().map(|refusal| refusal.reason)
+        };
+        let subscriber = |number| Recipient::Subscriber(Msisdn::from_number(number).unwrap());
+        assert_eq!(sent(subscriber(13_470_730_001), "开业。移动"), None);
+        assert_eq!(sent(subscriber(13_856_000_001), "开业。移动"), Some(Reason::OtherCity));
+        assert_eq!(sent(subscriber(13_470_730_001), "开张。移动"), Some(Reason::NotApproved));
+    }
+
+    #[test]
+    fn what_a_source_is_known_by_is_the_same_in_the_next_life_and_another_for_another_type() {
+        assert_eq!(fnv(b"foobar".iter().copied()), 0x8594_4171_F739_67E8, "FNV-1a, as published");
+        let key = |ton, npi, digits| source_key(Address { ton, npi, digits });
+        let keys = [key(0, 1, &b"6202"[..]), key(1, 1, b"6202"), key(0, 0, b"6202"), key(0, 1, b"6203")];
+        assert!((1..4).all(|at| !keys[..at].contains(&keys[at])), "{keys:?}");
     }
 
     #[test]

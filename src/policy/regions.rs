@@ -209,14 +209,30 @@ fn unpack(packed: u16) -> Option<Place> {
 mod tests {
     use super::*;
 
+    fn city(slug: &str) -> City {
+        City { slug: slug.to_owned(), name_cn: String::new(), name_en: String::new(), area_code: String::new() }
+    }
+
+    #[test]
+    fn a_city_is_known_by_its_key_and_an_operator_by_its_code() {
+        let regions = Regions::new(vec![city("hefei"), city("wuhu"), city("anqing")]);
+        assert_eq!(
+            ["hefei", "wuhu", "anqing", "Wuhu"].map(|slug| regions.city(slug).map(|id| id.0)),
+            [Some(0), Some(1), Some(2), None]
+        );
+        let operators = [Operator::Cmcc, Operator::Cucc, Operator::Ctcc, Operator::Cbn];
+        assert_eq!(operators.map(Operator::code), ["cmcc", "cucc", "ctcc", "cbn"]);
+        for operator in operators {
+            assert_eq!(Operator::from_code(operator.code()), Some(operator));
+            for city in [None, Some(CityId(0)), Some(CityId(254))] {
+                assert_eq!(unpack(pack(Place { city, operator })), Some(Place { city, operator }));
+            }
+        }
+        assert_eq!(unpack(0), None, "a segment that no table knows");
+    }
+
     #[test]
     fn exact_then_longest_prefix_then_segment() {
-        let city = |slug: &str| City {
-            slug: slug.to_owned(),
-            name_cn: String::new(),
-            name_en: String::new(),
-            area_code: String::new(),
-        };
         let mut regions = Regions::new(vec![city("hefei"), city("wuhu"), city("anqing")]);
         let at = |index: u8| Place { city: Some(CityId(index)), operator: Operator::Cmcc };
         let row = |pattern: &str, place, to| Overlay { pattern: pattern.to_owned(), place, from: None, to };
@@ -233,7 +249,5 @@ mod tests {
         assert_eq!(regions.place(other, after), Some(at(1)));
         assert_eq!(regions.place(plain, after), Some(at(0)));
         assert_eq!(regions.place(Msisdn::from_number(13_900_000_000).expect("valid"), after), None);
-        let elsewhere = Place { city: None, operator: Operator::Cbn };
-        assert_eq!(unpack(pack(elsewhere)), Some(elsewhere));
     }
 }
